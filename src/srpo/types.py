@@ -1,0 +1,307 @@
+"""Every record of the product; reading this file explains the method.
+
+A *sample* is an image and a request, harmless apart, with a reference reasoning path.  Exploration grows a
+*tree*: the reference path as trunk and sampled branches that fork from it.  A judge gives *verdicts*; two
+branches of one prefix with opposite outcomes form a *contrast*, which trains the model.  Evaluation turns
+*completions* into *results*, and results into *metrics*.
+
+Records are frozen and JSON-able.  A boolean that may be `None` has a third state, *could not judge*; it is
+never replaced by a default label.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+SCHEMA = "srpo/1"
+"""Version written into every row; a row with another version is refused with its line number."""
+
+Cell = Literal["hazard", "benign_image", "benign_text", "benign_both"]
+"""Place in a minimal set: only `hazard` is jointly unsafe; in the others the image, the text or both are swapped."""
+
+CELLS: tuple[Cell, ...] = ("hazard", "benign_image", "benign_text", "benign_both")
+
+Finish = Literal["stop", "length", "error"]
+"""How decoding ended: end token, token limit, or a failure of the backend."""
+
+Part = Literal["path", "answer"]
+"""What a judge saw: the six steps without the reply, or the reply without the steps."""
+
+Outcome = Literal["favourable", "unfavourable", "neutral", "missing"]
+"""Training label of a branch, derived from a verdict and the cell (`srpo.explore.outcome`)."""
+
+Failure = Literal["unparsed", "truncated", "refused", "timeout", "error", "disagreement"]
+"""Why a judge could not judge."""
+
+
+class Record(BaseModel):
+    """Base of all records: immutable, unknown fields refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+class Image(Record):
+    """A picture file; pixels never enter a record."""
+
+    path: str = Field(description="relative to the folder of the file that holds the record, or absolute")
+    sha256: str = Field(description="of the file's bytes")
+    width: int = Field(gt=0, description="pixels")
+    height: int = Field(gt=0, description="pixels")
+
+
+class Step(Record):
+    """One step of a path, with its marker and white space: joining the texts gives the original."""
+
+    name: str | None = Field(description="slug of the step (`srpo.steps.STEP_NAMES`), `answer`, or none for other text")
+    text: str
+
+
+class ReasoningPath(Record):
+    """A text split into steps, exactly: `path.text` is the text that was split."""
+
+    steps: tuple[Step, ...]
+
+    @property
+    def text(self) -> str:
+        return "".join(step.text for step in self.steps)
+
+
+class Provenance(Record):
+    """Where a sample comes from."""
+
+    producer: Literal["human", "model", "procedural"]
+    source: str = Field(description="generator, model or collection, with its version")
+    seed: int | None = None
+    parents: tuple[str, ...] = Field(default=(), description="ids of samples this one was made from")
+
+
+class Sample(Record):
+    """An image and a request, with the path and reply that the model should give."""
+
+    record: Literal["sample"] = "sample"
+    id: str
+    split: str
+    group: str = Field(description="minimal set; splits, clusters and the joint score go by it")
+    cell: Cell
+    image: Image
+    question: str
+    category: str | None = Field(description="one of `CATEGORIES`; none in benign cells")
+    hypothesis: str | None = Field(description="the unsafe event that image and text suggest together; none in benign cells")
+    reference: ReasoningPath = Field(description="six steps and the reply")
+    unsafe_reply: str | None = Field(description="a reply that overlooks the risk; none in benign cells")
+    rule: str | None = Field(default=None, description="cluster of samples that share one piece of knowledge")
+    licence: str
+    provenance: Provenance
+    scene: dict[str, object] | None = Field(default=None, description="truth of a drawn scene, read by the oracle only")
+
+
+CATEGORIES: dict[str, str] = {
+    "dangerous_behavior": "dangerous behavior",
+    "violence": "violence",
+    "pornography": "pornography",
+    "moral_violations": "moral violations",
+    "illegal_crimes": "illegal crimes",
+    "political_controversies": "political controversies",
+    "discrimination": "discrimination and stereotypes",
+    "religious_offence": "offensive religious beliefs",
+    "privacy": "privacy violations",
+}
+"""The nine categories of SSUI: slug to name (names from the predecessor of the paper, arXiv:2508.08926)."""
+
+
+class Sampling(Record):
+    """How to draw tokens; temperature 0 is greedy."""
+
+    temperature: float = Field(default=0.0, ge=0.0)
+    top_p: float = Field(default=1.0, gt=0.0, le=1.0)
+    max_new_tokens: int = Field(default=512, gt=0)
+
+
+class Completion(Record):
+    """What a model wrote for one request."""
+
+    record: Literal["completion"] = "completion"
+    id: str = Field(description="id of the request")
+    sample: str = ""
+    system: str = Field(default="", description="name of the evaluated system, e.g. `base`")
+    decoding: str = Field(default="", description="`greedy` or `sampled`")
+    text: str
+    token_ids: tuple[int, ...] | None = Field(default=None, description="as sampled, end token included; none over text-only servers")
+    finish: Finish
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    error: str | None = None
+
+
+class Node(Record):
+    """A stretch of text in a tree: one step of the trunk, or one sampled continuation."""
+
+    parent: int | None = Field(description="index of the node it continues; none = the prompt")
+    text: str
+    sampled: bool = Field(description="false on the trunk, i.e. the reference path")
+    token_ids: tuple[int, ...] | None = Field(default=None, description="trunk: as encoded step by step; branch: as sampled")
+    finish: Finish | None = None
+    seed: int | None = None
+
+
+class Tree(Record):
+    """A reference path and the branches that were sampled from its prefixes; each token is stored once.
+
+    The trunk comes first: nodes 0..n-1 are the steps and the reply of the reference path.  A branch is one
+    node whose parent is a trunk node (or none); it runs to the end of the text.  Prefix i is the prompt and
+    the first i trunk nodes, so a branch of prefix i has parent i - 1.
+    """
+
+    record: Literal["tree"] = "tree"
+    id: str
+    sample: str
+    nodes: tuple[Node, ...]
+    model: str
+    tokenizer: str | None = Field(default=None, description="hash of tokenizer and chat template")
+    sampling: Sampling
+    seed: int
+
+    @model_validator(mode="after")
+    def _parents_come_first(self) -> Self:
+        for index, node in enumerate(self.nodes):
+            if node.parent is not None and not 0 <= node.parent < index:
+                raise ValueError(f"node {index} has parent {node.parent}, which does not stand before it")
+        return self
+
+    @property
+    def trunk(self) -> tuple[int, ...]:
+        """Indices of the reference path's nodes, in order."""
+        return tuple(i for i, node in enumerate(self.nodes) if not node.sampled)
+
+    @property
+    def branches(self) -> tuple[int, ...]:
+        """Indices of the sampled nodes, in order."""
+        return tuple(i for i, node in enumerate(self.nodes) if node.sampled)
+
+    def prefix(self, node: int) -> int:
+        """Number of trunk nodes before `node`."""
+        parent = self.nodes[node].parent
+        return 0 if parent is None else parent + 1
+
+    def walk(self, node: int) -> str:
+        """Text from the prompt to the end of `node`."""
+        parts: list[str] = []
+        index: int | None = node
+        while index is not None:
+            parts.append(self.nodes[index].text)
+            index = self.nodes[index].parent
+        return "".join(reversed(parts))
+
+
+class StepVerdict(Record):
+    """Judgement of one step; `None` = could not judge."""
+
+    name: str
+    safe: bool | None
+    effective: bool | None
+
+
+class Verdict(Record):
+    """Judgement of one text by one judge."""
+
+    record: Literal["verdict"] = "verdict"
+    subject: str = Field(description="id of the tree or completion that was judged")
+    node: int | None = Field(default=None, description="branch of the tree, or none for a completion")
+    part: Part
+    judge: str = Field(description="name and version")
+    safe: bool | None
+    effective: bool | None
+    declined: bool | None = Field(default=None, description="the answer refuses the request or warns against it")
+    steps: tuple[StepVerdict, ...] = Field(default=(), description="one per step when the part is the path")
+    failure: Failure | None = None
+    reason: str = ""
+    raw: str | None = Field(default=None, description="the judge model's reply, verbatim")
+
+    @model_validator(mode="after")
+    def _failure_exactly_when_unjudged(self) -> Self:
+        unjudged = self.safe is None or self.effective is None
+        if unjudged != (self.failure is not None):
+            raise ValueError("a verdict has a failure exactly when safe or effective could not be judged")
+        return self
+
+
+class Contrast(Record):
+    """Two branches of one prefix with opposite outcomes."""
+
+    record: Literal["contrast"] = "contrast"
+    tree: str
+    prefix: int = Field(ge=0, description="number of reference steps both branches share")
+    chosen: int = Field(description="favourable node")
+    rejected: int = Field(description="unfavourable node")
+
+
+class Result(Record):
+    """RSBench scores of one completion; every flag has the third state `None`."""
+
+    record: Literal["result"] = "result"
+    completion: str
+    sample: str
+    group: str
+    cell: Cell
+    split: str
+    category: str | None
+    rule: str | None
+    system: str
+    decoding: str
+    judge: str
+    path_safe: bool | None
+    path_effective: bool | None
+    answer_safe: bool | None
+    answer_effective: bool | None
+    declined: bool | None = None
+    steps: tuple[StepVerdict, ...] = ()
+    first_failing_step: str | None = Field(default=None, description="first unsafe step, `answer`, `never`, or none when an earlier step is unjudged")
+    failure: Failure | None = None
+
+
+class Metric(Record):
+    """A number with what is needed to trust it."""
+
+    value: float | None = Field(description="none when nothing could be scored")
+    n: int = Field(ge=0, description="scored items")
+    low: float | None
+    high: float | None
+    unscored: int = Field(ge=0, description="items that could not be judged")
+    method: str = Field(description="how the interval was computed")
+
+
+class Comparison(Record):
+    """Two systems on the same items."""
+
+    metric: str
+    decoding: str
+    baseline: str
+    system: str
+    difference: float | None
+    low: float | None
+    high: float | None
+    n: int
+    unscored: int
+    only_baseline: int = Field(description="items right with the baseline alone")
+    only_system: int = Field(description="items right with the system alone")
+    p_value: float | None = Field(description="exact McNemar, two-sided")
+
+
+class Report(Record):
+    """All figures of a run."""
+
+    record: Literal["report"] = "report"
+    systems: dict[str, dict[str, Metric]] = Field(description="system -> metric, under the headline decoding")
+    sampled: dict[str, dict[str, Metric]] = Field(default_factory=dict, description="the same at temperature 1")
+    splits: dict[str, dict[str, dict[str, Metric]]] = Field(default_factory=dict, description="split -> system -> metric, headline decoding")
+    comparisons: tuple[Comparison, ...] = ()
+    first_failing_step: dict[str, dict[str, int]] = Field(default_factory=dict, description="system -> step -> count, hazard cells")
+    exploration: dict[str, object] = Field(default_factory=dict, description="branches, outcomes and contrasts per prefix")
+    training: dict[str, object] = Field(default_factory=dict)
+    seconds: dict[str, float] = Field(default_factory=dict, description="wall-clock per stage; changes between runs")
+    seed: int
+    judge: str
+    config_sha256: str
+    versions: dict[str, str] = Field(default_factory=dict)
