@@ -1,0 +1,118 @@
+"""Messages and segments to token ids and tensors, the same for sampling and for training.
+
+The prompt goes through the model's own processor once; segments of the assistant's turn are encoded apart and
+their ids concatenated, so that every step offset is a token position (`docs/design/method.md`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image as PILImage
+from PIL import UnidentifiedImageError
+
+from srpo.errors import DataError
+from srpo.models.base import Message
+
+_PER_TOKEN = ("mm_token_type_ids", "token_type_ids")
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A rendered prompt: `ids` with image tokens in place, and the processor's other tensors (batch of one)."""
+
+    ids: tuple[int, ...]
+    extras: dict[str, torch.Tensor]
+
+    def model_inputs(self, ids: Sequence[int], device: torch.device) -> dict[str, torch.Tensor]:
+        """Tensors for one row that starts with this prompt and goes on to `ids` (prompt included), shape [1, L]."""
+        row = {"input_ids": torch.tensor([list(ids)], device=device)}
+        for key, value in self.extras.items():
+            tensor = value.to(device)
+            if key in _PER_TOKEN:
+                tensor = torch.nn.functional.pad(tensor, (0, len(ids) - tensor.shape[1]))
+            row[key] = tensor
+        return row
+
+
+def open_image(path: Path) -> PILImage.Image:
+    """An RGB picture.  Raises DataError that names the file if it is missing or not a readable picture."""
+    try:
+        with PILImage.open(path) as image:
+            return image.convert("RGB")
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such image; check the path in the record and the folder it starts from") from None
+    except (UnidentifiedImageError, OSError, PILImage.DecompressionBombError, SyntaxError) as error:
+        raise DataError(f"{path}: not a readable image ({error}); replace the file or drop the row") from error
+
+
+def encode_prompt(processor: Any, messages: Sequence[Message]) -> Prompt:
+    """Render the chat with the model's template, generation prompt included, and encode text and images together."""
+    turns = [
+        {
+            "role": m.role,
+            "content": [*({"type": "image"} for _ in m.images), {"type": "text", "text": m.text}],
+        }
+        for m in messages
+    ]
+    text = processor.apply_chat_template(turns, add_generation_prompt=True, tokenize=False)
+    images = [open_image(path) for message in messages for path in message.images]
+    # Some processors append the image mask only when asked for tensors; a batch of one needs no padding.
+    encoded = processor(text=[text], images=images or None, return_tensors="pt")
+    extras = {k: v for k, v in encoded.items() if k not in ("input_ids", "attention_mask") and isinstance(v, torch.Tensor)}
+    return Prompt(ids=tuple(encoded["input_ids"][0].tolist()), extras=extras)
+
+
+def encode_segment(tokenizer: Any, text: str) -> tuple[int, ...]:
+    """Token ids of one segment of the assistant's turn, without special tokens added around it."""
+    return tuple(tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
+def end_token_ids(model: Any, tokenizer: Any) -> tuple[int, ...]:
+    """Ids that end an assistant turn; the first one is appended to references.  The tokenizer's own comes first."""
+    configured = getattr(model.generation_config, "eos_token_id", None)
+    ids = [] if configured is None else [configured] if isinstance(configured, int) else list(configured)
+    own = tokenizer.eos_token_id
+    ordered = ([own] if own is not None else []) + [i for i in ids if i != own]
+    if not ordered:
+        raise DataError("the tokenizer has no end token and the model's generation config names none")
+    return tuple(ordered)
+
+
+def banned_token_ids(model: Any, tokenizer: Any) -> tuple[int, ...]:
+    """Image, video and other placeholder ids that must never be sampled (a sampled one would ask for pixels)."""
+    names = ("image_token_id", "video_token_id", "image_token_index", "video_token_index", "vision_start_token_id", "vision_end_token_id")
+    found = {getattr(model.config, name, None) for name in names}
+    words = ("<image>", "<fake_token_around_image>", "<global-img>", "<|image_pad|>", "<|video_pad|>", "<|vision_pad|>")
+    vocabulary = tokenizer.get_vocab()
+    found |= {vocabulary.get(word) for word in words}
+    found |= {i for token, i in vocabulary.items() if token.startswith("<row_")}
+    return tuple(sorted(i for i in found if isinstance(i, int)))
+
+
+def prompt_positions(model: Any, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+    """Position ids of a row that holds the prompt and text after it.
+
+    Shape [1, L] for one-dimensional positions, [3, 1, L] for models with multimodal rotary positions.
+    """
+    core = model.get_base_model() if hasattr(model, "get_base_model") else model
+    core = getattr(core, "model", core)
+    ids = inputs["input_ids"]
+    if hasattr(core, "get_rope_index"):
+        grids = {k: inputs[k] for k in ("image_grid_thw", "video_grid_thw") if k in inputs}
+        positions, _ = core.get_rope_index(ids, mm_token_type_ids=inputs["mm_token_type_ids"], **grids)
+        return positions
+    return torch.arange(ids.shape[1], device=ids.device)[None]
+
+
+def tokenizer_sha256(processor: Any) -> str:
+    """Hash of the vocabulary and the chat template: what must agree between sampling and training."""
+    tokenizer = processor.tokenizer
+    template = processor.chat_template or tokenizer.chat_template or ""
+    text = repr(sorted(tokenizer.get_vocab().items())) + repr(template)
+    return hashlib.sha256(text.encode()).hexdigest()
