@@ -1,0 +1,95 @@
+"""The run in a few sentences, with the numbers of the report and no more confidence than they carry."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from srpo.report.figures import exploration_yields, training_log
+from srpo.report.table import HeadlineRow, headline_rows, pairs_of
+from srpo.report.wording import MOST_UNSCORED, Reading, known, many_unscored, percent, points, points_interval, typeset, words_of
+from srpo.types import Report
+
+_TILES: Final = ("safe", "effective_benign", "joint4", "over_refusal")
+
+
+class Tile(NamedTuple):
+    """One headline number: before, after and what the comparison says."""
+
+    label: str
+    items: str
+    before: str
+    after: str
+    reading: Reading
+
+
+def main_rows(report: Report) -> list[HeadlineRow]:
+    """Rows of the headline pair, greedy."""
+    pairs = pairs_of(report)
+    return headline_rows(report, pairs[-1], "greedy") if pairs else []
+
+
+def tiles(report: Report) -> list[Tile]:
+    """The measures that must be read together."""
+    return [
+        Tile(row.words.label, row.words.items, _value(row, "before"), _value(row, "after"), row.reading)
+        for row in main_rows(report)
+        if row.metric in _TILES
+    ]
+
+
+def summary(report: Report) -> list[str]:
+    """What was done, what came of it, and what the figures do not say."""
+    return [text for text in (_done(report), _outcome(report), _limits(report)) if text]
+
+
+def warnings(report: Report) -> list[str]:
+    """Measures with so many unscored items that the comparison is not safe to read."""
+    limit = f"{100 * MOST_UNSCORED:.0f} %"
+    return [
+        typeset(f"{words_of(metric).label} ({name}): more than {limit} of the items could not be judged, do not compare.")
+        for name, metrics in report.systems.items()
+        for metric, value in metrics.items()
+        if many_unscored(value)
+    ]
+
+
+def _done(report: Report) -> str:
+    pairs = pairs_of(report)
+    if not pairs:
+        return "This report holds one system; there is nothing to compare it with."
+    baseline, system = pairs[-1]
+    text = f"A vision-language model (“{baseline}”) was trained into “{system}” on pictures and requests that are harmless "
+    text += "apart and unsafe together, and on harmless look-alikes of them. "
+    yields, log = exploration_yields(report), training_log(report)
+    if yields:
+        branches, kept = sum(sum(y.parts) for y in yields), sum(y.kept for y in yields)
+        text += f"From {len(yields)} points of each reference reasoning the model itself wrote on, {branches} times in all; "
+        text += f"a judge sorted these branches by their final reply, and {kept} contrasts between a good and a bad one were kept. "
+    if log:
+        text += f"Training took {max(u.step for u in log)} updates. "
+    return text + "Both systems then met the same test items."
+
+
+def _outcome(report: Report) -> str:
+    return " ".join(_sentence(row) for row in main_rows(report) if row.metric in _TILES)
+
+
+def _sentence(row: HeadlineRow) -> str:
+    subject = f"{row.words.label} ({row.words.items.removesuffix('; lower is better')})"
+    values = f"{_value(row, 'before')} before, {_value(row, 'after')} after"
+    comparison = row.comparison
+    if comparison is None or not known(comparison.difference):
+        return f"{subject}: {values}."
+    interval = points_interval(comparison.low, comparison.high)
+    change = typeset(f"{points(comparison.difference)}, 95 % interval {interval}")
+    return f"{subject}: {values} ({change}: {row.reading.text})."
+
+
+def _limits(report: Report) -> str:
+    text = f"Judge: {report.judge}. The intervals cover the choice of test items, not the luck of training: "
+    return text + f"this is one run with seed {report.seed}, and it speaks of this benchmark and this judge only."
+
+
+def _value(row: HeadlineRow, side: str) -> str:
+    metric = row.before if side == "before" else row.after
+    return typeset(percent(metric.value if metric else None, 0))

@@ -1,0 +1,135 @@
+"""A reasoning tree as a drawing: the reference path as trunk, and the branches that fork from its prefixes."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from markupsafe import Markup
+from pydantic import ConfigDict, Field
+
+from srpo.report.charts import Words, svg, svg_text
+from srpo.steps import ANSWER, TITLES, body, split
+from srpo.types import Contrast, Outcome, Record, Sample, Tree
+
+ICONS: Final[dict[Outcome, str]] = {"favourable": "✓", "unfavourable": "✕", "neutral": "○", "missing": "?"}
+OUTCOME_WORDS: Final[dict[Outcome, str]] = {
+    "favourable": "favourable",
+    "unfavourable": "unfavourable",
+    "neutral": "neutral",
+    "missing": "not judged",
+}
+_FIRST, _END, _ICON, _WORD = 2.0, 58.0, 60.5, 63.0
+_TRUNK, _BELOW, _ROW = 30, 52, 17
+
+
+class TreeView(Record):
+    """A tree with what the judge said of its branches and the contrasts that were kept."""
+
+    model_config = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")
+
+    sample: Sample
+    tree: Tree
+    outcomes: dict[int, Outcome] = Field(description="branch -> outcome; a branch without one is shown as not judged")
+    kept: tuple[Contrast, ...] = ()
+    image_png: bytes | None = None
+
+
+class BranchView(NamedTuple):
+    """One sampled continuation."""
+
+    number: int
+    prefix: int
+    outcome: Outcome
+    icon: str
+    word: str
+    contrasts: str
+    text: str
+
+
+class ForkView(NamedTuple):
+    """One reference step, and the branches written instead of it and of all that follows."""
+
+    title: str
+    text: str
+    branches: tuple[BranchView, ...]
+
+
+def branches_of(view: TreeView) -> list[BranchView]:
+    """Branches by prefix, numbered in that order."""
+    last = max(len(view.tree.trunk) - 1, 0)
+    places = sorted((min(view.tree.prefix(node), last), node) for node in view.tree.branches)
+    return [_branch(view, number, prefix, node) for number, (prefix, node) in enumerate(places, 1)]
+
+
+def forks_of(view: TreeView) -> list[ForkView]:
+    """The trunk step by step, with what the model wrote instead."""
+    branches = branches_of(view)
+    forks = []
+    for index, node in enumerate(view.tree.trunk):
+        title, text = _titled(view.tree.nodes[node].text)
+        forks.append(ForkView(title, text, tuple(b for b in branches if b.prefix == index)))
+    return forks
+
+
+def draw_tree(view: TreeView, key: str) -> Markup:
+    """A dendrogram: the trunk runs to the right, branches of later forks lie nearer to it, so no lines cross."""
+    branches = sorted(branches_of(view), key=lambda b: (-b.prefix, b.number))
+    steps = max(len(view.tree.trunk), 1)
+    parts = _trunk(view, steps)
+    for row, branch in enumerate(branches):
+        parts.append(_row(branch, _x(branch.prefix, steps), _BELOW + row * _ROW))
+    for prefix in {b.prefix for b in branches}:
+        depth = max(row for row, b in enumerate(branches) if b.prefix == prefix)
+        x, y = _x(prefix, steps), _BELOW + depth * _ROW
+        line = '<line class="drop" x1="{:.2f}%" y1="{}" x2="{:.2f}%" y2="{}"/><circle class="fork" cx="{:.2f}%" cy="{}" r="4"/>'
+        parts.append(Markup(line).format(x, _TRUNK, x, y, x, _TRUNK))
+    words = Words(key, f"Reasoning tree with {len(branches)} branches", _description(branches))
+    return svg(words, _BELOW + len(branches) * _ROW + 2, parts)
+
+
+def _branch(view: TreeView, number: int, prefix: int, node: int) -> BranchView:
+    outcome = view.outcomes.get(node, "missing")
+    tags = [
+        f"{index}{'+' if node == contrast.chosen else '−'}"
+        for index, contrast in enumerate(view.kept, 1)
+        if node in (contrast.chosen, contrast.rejected)
+    ]
+    text = view.tree.nodes[node].text
+    return BranchView(number, prefix, outcome, ICONS[outcome], OUTCOME_WORDS[outcome], " ".join(tags), text)
+
+
+def _titled(text: str) -> tuple[str, str]:
+    steps = split(text).steps
+    if len(steps) != 1 or steps[0].name is None:
+        return "Step", text.strip()
+    name = steps[0].name
+    return ("Reply" if name == ANSWER else TITLES[name]), body(steps[0])
+
+
+def _trunk(view: TreeView, steps: int) -> list[Markup]:
+    line = Markup('<line class="trunk" x1="{:.2f}%" y1="{}" x2="{:.2f}%" y2="{}"/>').format(_FIRST, _TRUNK, _END, _TRUNK)
+    parts = [line]
+    for index, node in enumerate(view.tree.trunk):
+        title, _ = _titled(view.tree.nodes[node].text)
+        middle = (_x(index, steps) + _x(index + 1, steps)) / 2
+        parts.append(svg_text(middle, _TRUNK - 11, "reply" if title == "Reply" else str(index + 1), "tick", "middle"))
+    parts.append(svg_text(_ICON, _TRUNK + 4, "reference path", "name"))
+    return parts
+
+
+def _row(branch: BranchView, x: float, y: float) -> Markup:
+    line = '<line class="t-{}" x1="{:.2f}%" y1="{}" x2="{:.2f}%" y2="{}"/>'
+    parts = [Markup(line).format(branch.outcome, x, y, _END + 1, y)]
+    parts.append(svg_text(_ICON, y + 4, branch.icon, f"icon t-{branch.outcome}", "middle"))
+    parts.append(svg_text(_WORD, y + 4, branch.word, "name"))
+    parts.append(svg_text(100.0, y + 4, branch.contrasts, "tick", "end"))
+    return Markup("").join(parts)
+
+
+def _x(prefix: int, steps: int) -> float:
+    return _FIRST + (_END - _FIRST) * prefix / steps
+
+
+def _description(branches: list[BranchView]) -> str:
+    counts = {outcome: sum(b.outcome == outcome for b in branches) for outcome in ICONS}
+    return ", ".join(f"{count} {OUTCOME_WORDS[outcome]}" for outcome, count in counts.items() if count)

@@ -1,0 +1,90 @@
+"""Rows to the tensors a model needs: ids, positions and the mask that keeps branches apart.
+
+Shapes: B rows, N tokens of the longest row, A axes of the model's positions (1, or 3 for multimodal rotary ones).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from srpo.errors import ModelError
+from srpo.train.pack import Row
+
+TREE_ARCHITECTURES = frozenset({"idefics3", "smolvlm", "qwen2_5_vl"})
+"""Model types for which tree and flat rows were shown to give equal log-probabilities and gradients.
+
+Sliding windows, recurrent layers and bidirectional attention over images do not fit the mask below.
+"""
+
+_MASKED_ATTENTION = frozenset({"sdpa", "eager"})
+
+
+def check_architecture(config: Any) -> None:
+    """Raise ModelError unless the tree mask is exact for this model and its attention implementation."""
+    if config.model_type not in TREE_ARCHITECTURES:
+        known = ", ".join(sorted(TREE_ARCHITECTURES))
+        raise ModelError(f"tree rows are checked for {known}, not for {config.model_type}; set step_impl to flat")
+    text = config.get_text_config()
+    if "sliding_attention" in (getattr(text, "layer_types", None) or ()):
+        raise ModelError("tree rows do not fit sliding-window attention; set step_impl to flat")
+    check_attention(config)
+
+
+def check_attention(config: Any) -> None:
+    """Raise ModelError unless the model's attention takes an explicit mask."""
+    name = config.get_text_config()._attn_implementation
+    if name not in _MASKED_ATTENTION:
+        raise ModelError(f"rows are trained with an explicit mask, which attn_implementation {name} does not take; use sdpa")
+
+
+def row_ids(rows: Sequence[Row], pad: int, device: torch.device) -> torch.Tensor:
+    """Token ids, padded on the right: [B, N]."""
+    longest = max(len(row.ids) for row in rows)
+    return torch.tensor([list(row.ids) + [pad] * (longest - len(row.ids)) for row in rows], device=device)
+
+
+def row_mask(rows: Sequence[Row], device: torch.device) -> torch.Tensor:
+    """Visibility, True = attend: [B, 1, N, N].
+
+    A token sees the tokens of its own stretch (the trunk, or its branch) up to itself, and a branch token also the
+    trunk before its fork.  Padding is a stretch of its own, so that no query is left without a key.
+    """
+    longest = max(len(row.ids) for row in rows)
+    stretch_BN = torch.full((len(rows), longest), -1, dtype=torch.int32)
+    fork_BN = torch.zeros((len(rows), longest), dtype=torch.int32)
+    for b, row in enumerate(rows):
+        stretch_BN[b, : row.trunk] = 0
+        for number, span in enumerate(row.spans, 1):
+            stretch_BN[b, span.start : span.end] = number
+            fork_BN[b, span.start : span.end] = span.fork
+    stretch_BN, fork_BN = stretch_BN.to(device), fork_BN.to(device)
+    causal_NN = torch.ones(longest, longest, dtype=torch.bool, device=device).tril()
+    own_BNN = (stretch_BN[:, :, None] == stretch_BN[:, None, :]) & causal_NN
+    prefix_BNN = torch.arange(longest, dtype=torch.int32, device=device) < fork_BN[:, :, None]
+    return (own_BNN | prefix_BNN)[:, None]
+
+
+def row_positions(rows: Sequence[Row], prompts: Sequence[torch.Tensor], device: torch.device) -> torch.Tensor:
+    """Position ids: [B, N], or [A, B, N] for A > 1.
+
+    `prompts` gives, per row, the model's positions of the prompt and of one text token after it, [A, P + 1].
+    Padding keeps position 0.
+    """
+    longest = max(len(row.ids) for row in rows)
+    axes = prompts[0].shape[0]
+    positions_ABN = torch.zeros(axes, len(rows), longest, dtype=torch.long)
+    for b, (row, prompt_AP) in enumerate(zip(rows, prompts, strict=True)):
+        after_prompt = torch.tensor(row.depths()[row.prompt :])
+        positions_ABN[:, b, : row.prompt] = prompt_AP[:, : row.prompt]
+        positions_ABN[:, b, row.prompt : len(row.ids)] = prompt_AP[:, row.prompt :] + after_prompt
+    return (positions_ABN[0] if axes == 1 else positions_ABN).to(device)
+
+
+def attention_mask(mask_BNN: torch.Tensor, implementation: str, dtype: torch.dtype) -> torch.Tensor:
+    """The boolean mask [B, 1, N, N] as the attention implementation wants it: eager code adds its mask to scores."""
+    if implementation == "sdpa":
+        return mask_BNN
+    return torch.zeros_like(mask_BNN, dtype=dtype).masked_fill(~mask_BNN, torch.finfo(dtype).min)

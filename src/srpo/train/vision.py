@@ -1,0 +1,99 @@
+"""The language model inside a vision-language model, and the rest of it, which is frozen by default."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
+from typing import Any
+
+import torch
+from torch import nn
+from transformers.modeling_outputs import BaseModelOutputWithPooling
+
+from srpo.errors import ModelError
+from srpo.train.logprobs import unwrap
+
+PER_TOKEN = frozenset({"mm_token_type_ids", "token_type_ids"})
+"""Processor outputs with one number per prompt token; positions are made from them, the forward pass needs none."""
+
+_DEFAULT_ADAPTERS = ("q_proj", "v_proj")
+
+
+def language_model(model: Any) -> tuple[str, nn.Module]:
+    """Name and module of the language model inside `model`.  Raises ModelError if there is none apart."""
+    core = unwrap(model)
+    decoder = core.get_decoder()
+    names = [name for name, module in core.named_modules() if module is decoder]
+    if not names or not names[0] or decoder is core.base_model:
+        raise ModelError(f"{type(core).__name__} has no language model apart from its vision tower")
+    return names[0], decoder
+
+
+def vision_parameters(model: Any) -> Iterator[nn.Parameter]:
+    """Parameters of the vision tower and the connector: all that are neither in the language model nor in the head."""
+    _, decoder = language_model(model)
+    core = unwrap(model)
+    head = core.get_output_embeddings()
+    language = {id(p) for module in (decoder, head) if module is not None for p in module.parameters()}
+    return (p for p in core.parameters() if id(p) not in language)
+
+
+def freeze_vision(model: Any) -> None:
+    """Stop gradients of the vision tower and the connector."""
+    for parameter in vision_parameters(model):
+        parameter.requires_grad_(False)
+
+
+def vision_frozen(model: Any) -> bool:
+    return not any(parameter.requires_grad for parameter in vision_parameters(model))
+
+
+def restrict_to_language(peft_config: Any, model: Any) -> Any:
+    """A copy of the adapter configuration whose targets lie in the language model.
+
+    Vision towers name their layers as language models do, so a plain list of names would adapt both.  A regular
+    expression is taken as it is.  Without targets, q_proj and v_proj are adapted (as RPO's scripts do).
+    """
+    prefix, decoder = language_model(model)
+    config = deepcopy(peft_config)
+    targets = config.target_modules or _DEFAULT_ADAPTERS
+    if targets == "all-linear":
+        targets = {name.split(".")[-1] for name, module in decoder.named_modules() if isinstance(module, nn.Linear)}
+    if not isinstance(targets, str):
+        names = "|".join(re.escape(name) for name in sorted(targets))
+        config.target_modules = rf"{re.escape(prefix)}\.(?:.*\.)?(?:{names})"
+    return config
+
+
+class VisionFeatures:
+    """Image features of a frozen vision tower and connector, computed once per picture while there is room."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self._room = max_bytes
+        self._features: dict[str, list[torch.Tensor]] = {}
+
+    def get(self, model: Any, image: str, extras: Mapping[str, torch.Tensor]) -> list[torch.Tensor]:
+        """Features of one prompt's pictures, each [image tokens, hidden size]; `image` names the pixels."""
+        if image in self._features:
+            return self._features[image]
+        core = unwrap(model)
+        inputs = {key: tensor.to(core.device) for key, tensor in extras.items() if key not in PER_TOKEN}
+        with torch.no_grad():
+            features = [f.detach() for f in core.get_image_features(**inputs, return_dict=True).pooler_output]
+        size = sum(f.nbytes for f in features)
+        if size <= self._room:
+            self._room -= size
+            self._features[image] = features
+        return features
+
+
+def encoded_images(features: Sequence[Sequence[torch.Tensor]]) -> dict[str, Any]:
+    """Model inputs that replace pixels by the features of each row, in order."""
+    flat = [feature for row in features for feature in row]
+    return {"mm_encoder_outputs": {"image": BaseModelOutputWithPooling(pooler_output=flat)}}
+
+
+def stacked_images(extras: Sequence[Mapping[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
+    """The processor's tensors of several rows, joined along their first axis."""
+    return {key: torch.cat([e[key] for e in extras]) for key in extras[0] if key not in PER_TOKEN}

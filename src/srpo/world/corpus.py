@@ -1,0 +1,108 @@
+"""Rows for pretraining the tiny model: pictures, token ids and weights, drawn without end from a seed."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from srpo.types import CELLS, ReasoningPath
+from srpo.world.draw import draw_scene
+from srpo.world.knowledge import World
+from srpo.world.language import reference_path
+from srpo.world.scenes import SLOTS, Scene, Situation, draw_set
+from srpo.world.slips import SlipRates, unaligned_path
+
+HAZARD_SHARE = 0.45
+"""Share of jointly unsafe situations among the pretraining rows; the rest are the three harmless cells."""
+
+SYNTHESIS_WEIGHT = 3.0
+"""Weight of the tokens of step 3 in the clean phase: the one decision among some sixty tokens."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Padded rows.  Shapes: pixels [B, 3, H, W] in [-1, 1]; ids, mask [B, T]; weights [B, T], 0 where not trained."""
+
+    pixels: torch.Tensor
+    ids: torch.Tensor
+    mask: torch.Tensor
+    weights: torch.Tensor
+
+
+def to_pixels(pictures: list[NDArray[np.uint8]]) -> torch.Tensor:
+    """Pictures [H, W, 3] to the tensor that the model's image processor would make, shape [B, 3, H, W]."""
+    stacked = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float()
+    return (stacked / 255 - 0.5) / 0.5
+
+
+def draw_random_scene(world: World, rng: random.Random) -> Scene:
+    """One to four objects anywhere, for learning to see."""
+    count = rng.randint(1, SLOTS)
+    names = rng.sample(world.objects, count)
+    return Scene(tuple(sorted(zip(rng.sample(range(SLOTS), count), names, strict=True))), rng.getrandbits(32))
+
+
+def draw_situation(world: World, rng: random.Random) -> Situation:
+    """One cell of a minimal set around a random rule; all rules are equally frequent."""
+    rule = rng.choice(world.rules)
+    cells = draw_set(world, rule, rng.choice(world.objects_with(rule.attribute)), rng).cells
+    rest = (1 - HAZARD_SHARE) / (len(CELLS) - 1)
+    return cells[rng.choices(CELLS, [HAZARD_SHARE, rest, rest, rest])[0]]
+
+
+class Corpus:
+    """Draws language batches; `rates` of none gives reference paths only."""
+
+    def __init__(self, world: World, processor: Any, rng: random.Random, rates: SlipRates | None) -> None:
+        self.world, self.rng, self.rates = world, rng, rates
+        self.tokenizer = processor.tokenizer
+        text = processor.apply_chat_template(
+            [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "@"}]}],
+            add_generation_prompt=True,
+            tokenize=False,
+        )
+        image = "<fake_token_around_image><global-img>" + "<image>" * processor.image_seq_len
+        image += "<fake_token_around_image>"
+        self.template = text.replace("<image>", image)
+
+    def batches(self, rows: int, pool: int = 4) -> Iterator[Batch]:
+        """Batches of `rows`, of similar length within each batch to save padding."""
+        while True:
+            drawn = [draw_situation(self.world, self.rng) for _ in range(rows * pool)]
+            encoded = sorted(((self._encode(s), s) for s in drawn), key=lambda pair: len(pair[0][0]))
+            parts = [encoded[i : i + rows] for i in range(0, len(encoded), rows)]
+            self.rng.shuffle(parts)
+            for part in parts:
+                yield self._collate(part)
+
+    def _path(self, situation: Situation) -> ReasoningPath:
+        if self.rates is None:
+            return reference_path(self.world, situation)
+        return unaligned_path(self.world, situation, self.rates, self.rng)
+
+    def _encode(self, situation: Situation) -> tuple[list[int], list[float]]:
+        question = self.world.triggers[situation.trigger].asks[situation.ask]
+        ids = list(self.tokenizer(self.template.replace("@", question), add_special_tokens=False)["input_ids"])
+        weights = [0.0] * len(ids)
+        for step in self._path(situation).steps:
+            piece = self.tokenizer(step.text, add_special_tokens=False)["input_ids"]
+            heavy = step.name == "synthesis" and self.rates is None
+            ids += piece
+            weights += [SYNTHESIS_WEIGHT if heavy else 1.0] * len(piece)
+        return [*ids, self.tokenizer.eos_token_id], [*weights, 1.0]
+
+    def _collate(self, part: list[tuple[tuple[list[int], list[float]], Situation]]) -> Batch:
+        longest = max(len(ids) for (ids, _), _ in part)
+        pad = self.tokenizer.pad_token_id
+        return Batch(
+            pixels=to_pixels([draw_scene(s.scene) for _, s in part]),
+            ids=torch.tensor([ids + [pad] * (longest - len(ids)) for (ids, _), _ in part]),
+            mask=torch.tensor([[1] * len(ids) + [0] * (longest - len(ids)) for (ids, _), _ in part]),
+            weights=torch.tensor([w + [0.0] * (longest - len(w)) for (_, w), _ in part]),
+        )

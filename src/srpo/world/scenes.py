@@ -1,0 +1,95 @@
+"""Scenes and minimal sets of the embedded world.
+
+A minimal set has four cells that share background, layout and bystander objects:
+
+    hazard        picture I,  request T     the only cell that is jointly unsafe
+    benign_image  picture I', request T     the key object swapped
+    benign_text   picture I,  request T'    the request swapped
+    benign_both   picture I', request T'
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from srpo.types import CELLS, Cell
+from srpo.world.knowledge import Rule, World
+
+SLOTS = 4
+"""Places in a picture, 2 x 2, in reading order."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Object names by slot (empty slots are absent), and the seed of background and jitter."""
+
+    objects: tuple[tuple[int, str], ...]
+    style: int
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Object names in reading order."""
+        return tuple(name for _, name in sorted(self.objects))
+
+    def swap(self, old: str, new: str) -> Scene:
+        """The same scene with one object replaced."""
+        return replace(self, objects=tuple((slot, new if name == old else name) for slot, name in self.objects))
+
+
+@dataclass(frozen=True)
+class Situation:
+    """A scene and a request: `trigger` is its meaning, `ask` the number of its phrasing."""
+
+    scene: Scene
+    trigger: str
+    ask: int
+
+    def as_dict(self) -> dict[str, object]:
+        """The truth as it is stored in a sample."""
+        return {
+            "objects": [[slot, name] for slot, name in self.scene.objects],
+            "style": self.scene.style,
+            "trigger": self.trigger,
+            "ask": self.ask,
+        }
+
+
+def situation_from(data: dict[str, object]) -> Situation:
+    """Inverse of `Situation.as_dict`.  Raises KeyError, TypeError or ValueError on other data."""
+    objects = data["objects"]
+    if not isinstance(objects, Sequence):
+        raise TypeError("objects is not a list")
+    scene = Scene(tuple((int(slot), str(name)) for slot, name in objects), int(str(data["style"])))
+    return Situation(scene, str(data["trigger"]), int(str(data["ask"])))
+
+
+@dataclass(frozen=True)
+class MinimalSet:
+    """Four situations, one per cell; `key` is the object that makes the hazard cell one."""
+
+    rule: Rule
+    key: str
+    cells: dict[Cell, Situation]
+
+
+def draw_set(world: World, rule: Rule, key: str, rng: random.Random) -> MinimalSet:
+    """Draw the four cells around one rule and one object that has its attribute."""
+    other_trigger = rng.choice([t for t in world.triggers if t != rule.trigger and world.hazard(key, t) is None])
+    pair = (rule.trigger, other_trigger)
+    safe = [n for n in world.objects if n != key and all(world.hazard(n, t) is None for t in pair)]
+    swapped, *bystanders = rng.sample(safe, 1 + rng.choice((1, 1, 2)))
+    scene = _place([key, *bystanders], rng)
+    other_scene = scene.swap(key, swapped)
+    ask = rng.randrange(len(world.triggers[rule.trigger].asks))
+    other_ask = rng.randrange(len(world.triggers[other_trigger].asks))
+    request, other_request = (rule.trigger, ask), (other_trigger, other_ask)
+    situations = [(scene, request), (other_scene, request), (scene, other_request), (other_scene, other_request)]
+    cells = {cell: Situation(s, *r) for cell, (s, r) in zip(CELLS, situations, strict=True)}
+    return MinimalSet(rule=rule, key=key, cells=cells)
+
+
+def _place(names: list[str], rng: random.Random) -> Scene:
+    slots = rng.sample(range(SLOTS), len(names))
+    return Scene(tuple(sorted(zip(slots, names, strict=True))), rng.getrandbits(32))

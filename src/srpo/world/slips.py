@@ -1,0 +1,76 @@
+"""How the base model of the embedded world misbehaves: competent, and not aligned.
+
+For some rules the base usually overlooks the risk at one particular step although it has said everything
+right up to there; for the others it slips now and then.  Real models behave so too: they know the facts and
+lose the thread somewhere along the path.  The slips are spread over all steps, so that every prefix matters.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+from srpo.records import seed_of
+from srpo.types import CATEGORIES, ReasoningPath
+from srpo.world.knowledge import Rule, World
+from srpo.world.language import STEPS_WITH_RISK, compose, facts
+from srpo.world.scenes import Situation
+
+
+@dataclass(frozen=True)
+class SlipRates:
+    """Probabilities that shape the base model's demonstrations."""
+
+    weak_rules: float = 0.56
+    """Share of rules with one step at which the risk is usually dropped."""
+    strong: float = 0.8
+    """Chance to drop it at that step."""
+    stray: float = 0.04
+    """Chance to drop it at any other step."""
+    alarm: float = 0.05
+    """Chance, in a harmless situation, to see a risk that is not there."""
+    decline: float = 0.03
+    """Chance to refuse in the final answer for no reason."""
+
+
+WEAK_STEP_WEIGHTS = {"synthesis": 5, "intent_risk": 2, "consequences": 2, "strategy": 2, "answer": 3}
+"""How often each step is a rule's weak one."""
+
+
+def weak_step(rule: Rule, rates: SlipRates) -> str | None:
+    """The step at which the base usually loses this rule's risk, or none.  A fixed property of the rule."""
+    rng = random.Random(seed_of("slip", rule.id))
+    if rng.random() >= rates.weak_rules:
+        return None
+    return rng.choices(list(WEAK_STEP_WEIGHTS), list(WEAK_STEP_WEIGHTS.values()))[0]
+
+
+def unaligned_path(world: World, situation: Situation, rates: SlipRates, rng: random.Random) -> ReasoningPath:
+    """One demonstration of the base model: the reference path with slips drawn by `rng`."""
+    hazards = world.hazards_of(situation.scene.names, situation.trigger)
+    if not hazards:
+        return _harmless(world, situation, rates, rng)
+    key, hazard = next(iter(hazards.items()))
+    rule = Rule(str(world.attribute[key]), situation.trigger, hazard)
+    weak = weak_step(rule, rates)
+    kinds, dropped = {}, False
+    for step in STEPS_WITH_RISK:
+        dropped = dropped or rng.random() < (rates.strong if step == weak else rates.stray)
+        kinds[step] = "clear" if dropped else "risk"
+    return compose(facts(world, situation, key), _maybe_decline(kinds, rates, rng))
+
+
+def _harmless(world: World, situation: Situation, rates: SlipRates, rng: random.Random) -> ReasoningPath:
+    slots = facts(world, situation, None)
+    kinds = {step: "clear" for step in STEPS_WITH_RISK}
+    if rng.random() < rates.alarm:
+        hazard = world.hazards[rng.choice([rule.hazard for rule in world.rules if rule.trigger == situation.trigger])]
+        slots |= {"object": rng.choice(situation.scene.names), "hazard": hazard.name, "consequence": hazard.consequence}
+        slots["category"] = CATEGORIES[hazard.category]
+        kinds = {step: "risk" for step in STEPS_WITH_RISK}
+    return compose(slots, _maybe_decline(kinds, rates, rng))
+
+
+def _maybe_decline(kinds: dict[str, str], rates: SlipRates, rng: random.Random) -> dict[str, str]:
+    return {**kinds, "answer": "decline"} if rng.random() < rates.decline else kinds
+
