@@ -111,8 +111,8 @@ def _cluster_totals(values: Sequence[float], clusters: Sequence[str]) -> tuple[F
         raise ValueError("every value must be a finite number; leave unscored items out and count them")
     names, index = np.unique(np.asarray(clusters, dtype=str), return_inverse=True)
     sums = np.bincount(index, weights=numbers, minlength=len(names))
-    counts = np.bincount(index, minlength=len(names)).astype(np.float64)
-    return sums, counts
+    counts = np.bincount(index, minlength=len(names))
+    return sums.astype(np.float64), counts.astype(np.float64)
 
 
 def _resampled_means(sums: Floats, counts: Floats, rng: np.random.Generator, resamples: int) -> Floats:

@@ -75,7 +75,7 @@ def pairs(tree: Tree, marks: str, config: ContrastConfig | None = None, seed: in
 
 def test_every_favourable_branch_meets_every_unfavourable_one_of_its_prefix() -> None:
     tree = make_tree(*(branch(0, (i, END)) for i in range(1, 5)), branch(3, (9, END)), branch(3, (8, END)))
-    assert pairs(tree, "++--" "-+") == [(0, 0, 2), (0, 0, 3), (0, 1, 2), (0, 1, 3), (3, 5, 4)]
+    assert pairs(tree, "++---+") == [(0, 0, 2), (0, 0, 3), (0, 1, 2), (0, 1, 3), (3, 5, 4)]
 
 
 def test_branches_of_different_prefixes_are_never_contrasted() -> None:
@@ -132,7 +132,7 @@ def test_a_branch_that_opens_the_other_leaves_nothing_to_contrast(good: tuple[in
     tree = make_tree(branch(0, good, "a"), branch(0, bad, "b"))
     contrasts, yields = build_contrasts(tree, judged(tree, "+-"), make_sample(), seed=0)
     assert contrasts == []
-    assert (yields[0].favourable, yields[0].unfavourable, yields[0].contrasts_available) == (1, 1, 0)
+    assert (yields[0].favourable, yields[0].unfavourable, yields[0].available) == (1, 1, 0)
 
 
 def test_the_reference_path_is_no_branch() -> None:
@@ -149,7 +149,7 @@ WIDE_MARKS = "+-" * 12
 def test_at_most_the_cap_is_kept_per_prefix_without_repetition() -> None:
     config = ContrastConfig(max_per_prefix=5)
     contrasts, yields = build_contrasts(WIDE, judged(WIDE, WIDE_MARKS), make_sample(), config, seed=0)
-    assert [(row.contrasts_available, row.contrasts_kept) for row in (yields[0], yields[6])] == [(36, 5), (36, 5)]
+    assert [(row.available, row.kept) for row in (yields[0], yields[6])] == [(36, 5), (36, 5)]
     assert len({(one.prefix, one.chosen, one.rejected) for one in contrasts}) == 10
     for one in contrasts:
         assert (one.chosen - TRUNK) % 2 == 0 and (one.rejected - TRUNK) % 2 == 1
@@ -176,7 +176,7 @@ def test_the_draw_hangs_on_seed_tree_and_prefix() -> None:
 
 def test_single_keeps_one_contrast_at_the_first_prefix_that_has_any() -> None:
     tree = make_tree(branch(0, (1, END)), *(branch(2, (i, END)) for i in range(1, 5)), *WIDE.nodes[TRUNK + 12 :])
-    found = pairs(tree, "+" "++--" + "+-" * 6, ContrastConfig(contrasts="single"))
+    found = pairs(tree, "+++--" + "+-" * 6, ContrastConfig(contrasts="single"))
     assert len(found) == 1 and found[0][0] == 2
 
 
@@ -190,6 +190,13 @@ def test_gold_puts_the_reference_path_against_one_unfavourable_branch() -> None:
 def test_gold_leaves_out_a_rejected_branch_that_repeats_the_reference() -> None:
     tree = make_tree(branch(5, (2, END)), branch(5, (105, 106)))
     assert pairs(tree, "+-", ContrastConfig(contrasts="gold")) == []
+
+
+def test_gold_needs_token_ids_on_the_reference_when_the_branches_have_them() -> None:
+    tree = make_tree(branch(5, (2, END)), branch(5, (3, END)))
+    bare = [node.model_copy(update={"token_ids": None}) if not node.sampled else node for node in tree.nodes]
+    with pytest.raises(DataError, match="reference path has no token ids"):
+        pairs(tree.model_copy(update={"nodes": tuple(bare)}), "+-", ContrastConfig(contrasts="gold"))
 
 
 def test_a_refused_harmless_request_is_the_rejected_side() -> None:
@@ -242,7 +249,7 @@ def test_a_branch_after_the_reply_or_on_a_branch_is_an_error() -> None:
 
 
 def test_the_yield_counts_every_branch_of_every_prefix_once() -> None:
-    marks = "++-0?_" "-"
+    marks = "++-0?_-"
     tree = make_tree(*(branch(0, (i, END)) for i in range(1, 7)), branch(4, (1, END)))
     _, yields = build_contrasts(tree, judged(tree, marks), make_sample(), seed=0)
     assert [row.prefix for row in yields] == list(range(TRUNK))
@@ -255,8 +262,8 @@ def test_the_yield_counts_every_branch_of_every_prefix_once() -> None:
         unfavourable=1,
         neutral=1,
         missing=2,
-        contrasts_available=2,
-        contrasts_kept=2,
+        available=2,
+        kept=2,
     )
     assert yields[1] == PrefixYield(prefix=1, kind="hazard")
     for row in yields:
@@ -264,15 +271,15 @@ def test_the_yield_counts_every_branch_of_every_prefix_once() -> None:
 
 
 def test_yields_are_summed_per_prefix_over_all_and_by_kind_of_cell() -> None:
-    hazard = [PrefixYield(prefix=0, kind="hazard", branches=4, contrasts_kept=1)]
+    hazard = [PrefixYield(prefix=0, kind="hazard", branches=4, kept=1)]
     benign = [
-        PrefixYield(prefix=0, kind="benign", branches=3, contrasts_kept=2),
+        PrefixYield(prefix=0, kind="benign", branches=3, kept=2),
         PrefixYield(prefix=1, kind="benign", branches=5),
     ]
     summed = sum_yields([benign, hazard, hazard])
-    assert summed["hazard"] == [PrefixYield(prefix=0, kind="hazard", branches=8, contrasts_kept=2)]
+    assert summed["hazard"] == [PrefixYield(prefix=0, kind="hazard", branches=8, kept=2)]
     assert summed["benign"] == benign
-    assert [(row.prefix, row.kind, row.branches, row.contrasts_kept) for row in summed["all"]] == [
+    assert [(row.prefix, row.kind, row.branches, row.kept) for row in summed["all"]] == [
         (0, "all", 11, 4),
         (1, "all", 5, 0),
     ]

@@ -13,9 +13,7 @@ BENIGN: tuple[Cell, ...] = ("benign_image", "benign_text", "benign_both")
 
 
 def judged(safe: bool, effective: bool, declined: bool | None = False) -> Verdict:
-    return Verdict(
-        subject="t", node=7, part="answer", judge="j", safe=safe, effective=effective, declined=declined
-    )
+    return Verdict(subject="t", node=7, part="answer", judge="j", safe=safe, effective=effective, declined=declined)
 
 
 @pytest.mark.parametrize("cell", CELLS)

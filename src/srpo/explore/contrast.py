@@ -45,13 +45,11 @@ class PrefixYield(Record):
     unfavourable: int = Field(default=0, ge=0)
     neutral: int = Field(default=0, ge=0)
     missing: int = Field(default=0, ge=0)
-    contrasts_available: int = Field(
-        default=0, ge=0, description="combinations in which both sides have tokens of their own"
-    )
-    contrasts_kept: int = Field(default=0, ge=0)
+    available: int = Field(default=0, ge=0, description="contrasts in which both sides have tokens of their own")
+    kept: int = Field(default=0, ge=0, description="contrasts drawn from them")
 
 
-COUNTS = tuple(name for name in PrefixYield.model_fields if name not in ("prefix", "kind"))
+_COUNTS = tuple(name for name in PrefixYield.model_fields if name not in ("prefix", "kind"))
 
 
 class _Branch(NamedTuple):
@@ -88,7 +86,7 @@ def build_contrasts(
         cap = config.max_per_prefix if not one_per_tree else int(not contrasts)
         kept = _draw(candidates, cap, seed_of(seed, tree.id, prefix))
         contrasts += [Contrast(tree=tree.id, prefix=prefix, chosen=good, rejected=bad) for good, bad in kept]
-        counts = {"branches": len(nodes), "contrasts_available": len(candidates), "contrasts_kept": len(kept)}
+        counts = {"branches": len(nodes), "available": len(candidates), "kept": len(kept)}
         yields.append(_prefix_yield(prefix, sample.cell, unique, counts))
     return contrasts, yields
 
@@ -99,8 +97,8 @@ def sum_yields(yields: Iterable[Sequence[PrefixYield]]) -> dict[Kind, list[Prefi
     for row in (row for of_tree in yields for row in of_tree):
         kinds: tuple[Kind, ...] = ("all",) if row.kind == "all" else ("all", row.kind)
         for kind in kinds:
-            total = totals.setdefault((kind, row.prefix), dict.fromkeys(COUNTS, 0))
-            for name in COUNTS:
+            total = totals.setdefault((kind, row.prefix), dict.fromkeys(_COUNTS, 0))
+            for name in _COUNTS:
                 total[name] += getattr(row, name)
     summed: dict[Kind, list[PrefixYield]] = {"all": [], "hazard": [], "benign": []}
     for kind, prefix in sorted(totals):

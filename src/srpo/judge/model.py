@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -117,7 +117,7 @@ class ModelJudge:
             seed=seed_of(self._seed, item.subject, item.node, item.part),
         )
 
-    def _ask(self, cases: Sequence[_Case], progress: Callable[[int], None] | None) -> None:
+    def _ask(self, cases: Sequence[_Case], progress: Progress | None) -> None:
         requests = [case.request for case in cases if case.request is not None]
         if not requests:
             return
@@ -190,11 +190,12 @@ def _read(reply: Completion, part: Part) -> Labels | _Failed:
         reason = reply.error or "the call failed without a reason"
         kinds: dict[str, Failure] = {"timeout": "timeout", "refused": "refused"}
         return _Failed(kinds.get(reason.partition(":")[0], "error"), reason)
+    if reply.finish == "length":  # what stands at its end may be a quotation, not the judgement
+        return _Failed("unparsed", "the judge's reply was cut off at the token limit")
     try:
         return parse_labels(reply.text, part)
     except UnparsedReply as error:
-        cut = " (the reply was cut off at the token limit)" if reply.finish == "length" else ""
-        return _Failed("unparsed", f"{error}{cut}")
+        return _Failed("unparsed", str(error))
 
 
 def _prepare_repair(case: _Case) -> None:

@@ -100,6 +100,7 @@ def _only_object(reply: str) -> dict[str, Any]:
         raise UnparsedReply(f"the reply holds {len(found)} JSON objects instead of one")
     if not _END.match(reply, end):
         raise UnparsedReply("text follows the JSON object")
+    _check_unicode(found[0])
     return found[0]
 
 
@@ -112,6 +113,14 @@ def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(name: str) -> NoReturn:
     raise UnparsedReply(f"{name} is not JSON")
+
+
+def _check_unicode(found: dict[str, Any]) -> None:
+    # An escaped half of a surrogate pair makes a string that no file can hold.
+    try:
+        json.dumps(found, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise UnparsedReply("the object holds half a character") from None
 
 
 def _check_steps(labels: _PathReply) -> None:

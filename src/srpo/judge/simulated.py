@@ -76,7 +76,8 @@ class SimulatedJudge:
 
     def _draw(self, verdict: Verdict, label: str) -> float:
         """Uniform in [0, 1), a function of the seed, the item and the label."""
-        return seed_of(self.seed, verdict.subject, verdict.node, verdict.part, label) / 2.0**63
+        # 53 of the 63 bits: all that a float between 0 and 1 can hold without rounding up to 1.
+        return (seed_of(self.seed, verdict.subject, verdict.node, verdict.part, label) >> 10) / 2.0**53
 
 
 def _unjudged(verdict: Verdict, judge: str) -> Verdict:

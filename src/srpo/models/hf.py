@@ -21,11 +21,14 @@ from safetensors import SafetensorError
 
 from srpo.errors import DataError, ModelError
 from srpo.models.base import Message, Progress, Request
-from srpo.models.decode import Decoder, Limits, Policy, Row, Trunk, decode_apart, shares_prefixes
+from srpo.models.cache import shares_prefixes
+from srpo.models.decode import Decoder, Limits, Trunk, decode_apart
 from srpo.models.encode import banned_token_ids, encode_prompt, encode_segment, end_token_ids, tokenizer_sha256
+from srpo.models.sampling import Policy, Row
 from srpo.types import Completion
 
 logger = logging.getLogger(__name__)
+_SAVE_PROCESSOR = "save one with processor.save_pretrained"
 
 
 class HFModel:
@@ -89,7 +92,7 @@ class HFModel:
     def _shares_prefixes(self) -> bool:
         shares = shares_prefixes(self.model, encode_segment(self.tokenizer, "0 1 2 3"))
         if not shares:
-            logger.warning("%s: its cache cannot be cut at a prefix; every prefix is computed anew, which is slower", self.name)
+            logger.warning("%s: its cache cannot be cut at a prefix, so every prefix is computed anew", self.name)
         return shares
 
     def _trunks(self, requests: Sequence[Request], fail: Callable[[int, str], None]) -> Iterator[Trunk]:
@@ -108,21 +111,21 @@ class HFModel:
                 yield Trunk(prompt, ids, [_row(i, requests[i], lengths[i]) for i in members])
 
     def _completion(self, request: Request, row: Row) -> Completion:
-        assert row.finish is not None
         words = row.ids[:-1] if row.finish == "stop" else row.ids
         return Completion(
             id=request.id,
             text=self.tokenizer.decode(words, skip_special_tokens=False, clean_up_tokenization_spaces=False),
             token_ids=tuple(row.ids),
-            finish=row.finish,
+            finish=row.finish or "error",
             prompt_tokens=row.length,
             completion_tokens=len(row.ids),
         )
 
     def _all_banned(self) -> tuple[int, ...]:
         """Placeholders of pictures, and ids of the output layer that the tokenizer does not know."""
-        outputs = self.model.get_output_embeddings().weight.shape[0]
-        ids = {*banned_token_ids(self.model, self.tokenizer), *range(len(self.tokenizer), outputs)}
+        head = self.model.get_output_embeddings()
+        unknown = range(len(self.tokenizer), 0 if head is None else head.weight.shape[0])
+        ids = {*banned_token_ids(self.model, self.tokenizer), *unknown}
         return tuple(sorted(ids - set(self.end_ids)))
 
 
@@ -146,8 +149,8 @@ def _by_trunk(prefixes: dict[int, tuple[str, ...]]) -> dict[tuple[str, ...], lis
 def _row(index: int, request: Request, length: int) -> Row:
     sampling = request.sampling
     # Numbers are drawn before decoding starts, so that a row's text depends on its own seed only.
-    draws = np.random.default_rng(request.seed).random(sampling.max_new_tokens) if sampling.temperature > 0 else np.zeros(sampling.max_new_tokens)
-    return Row(index, length, sampling, draws.tolist())
+    uniforms = np.random.default_rng(request.seed).random(sampling.max_new_tokens)
+    return Row(index, length, sampling, uniforms.tolist())
 
 
 @contextmanager
@@ -194,11 +197,12 @@ def load_processor(path_or_name: str) -> Any:
     try:
         processor = transformers.AutoProcessor.from_pretrained(path_or_name)
     except ImportError as error:
-        raise ModelError(f"{path_or_name}: its processor needs a package that is not installed ({_first_line(error)})") from error
+        reason = f"its processor needs a package that is not installed ({_first_line(error)})"
+        raise ModelError(f"{path_or_name}: {reason}") from error
     except (OSError, ValueError, TypeError, KeyError) as error:
-        raise ModelError(f"{path_or_name}: no usable processor ({_first_line(error)}); save one with processor.save_pretrained") from error
+        raise ModelError(f"{path_or_name}: no usable processor ({_first_line(error)}); {_SAVE_PROCESSOR}") from error
     if getattr(processor, "tokenizer", None) is None or getattr(processor, "image_processor", None) is None:
-        raise ModelError(f"{path_or_name}: no picture processor beside the tokenizer; save one with processor.save_pretrained")
+        raise ModelError(f"{path_or_name}: no picture processor beside the tokenizer; {_SAVE_PROCESSOR}")
     if processor.chat_template is None and processor.tokenizer.chat_template is None:
         raise ModelError(f"{path_or_name}: no chat template; put chat_template.jinja into the folder")
     return processor
@@ -223,9 +227,9 @@ def _check_architecture(path_or_name: str) -> None:
     try:
         config = transformers.AutoConfig.from_pretrained(path_or_name)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ModelError(f"{path_or_name}: no model found there, or its config.json cannot be read ({_first_line(error)})") from error
+        raise ModelError(f"{path_or_name}: no model there, or no readable config.json ({_first_line(error)})") from error
     if type(config) not in transformers.MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING:
-        raise ModelError(f"{path_or_name}: {config.model_type} is not a vision-language model that transformers can load")
+        raise ModelError(f"{path_or_name}: {config.model_type} is not a vision-language model")
 
 
 def _load_weights(path_or_name: str, dtype: str, attention: str | None) -> Any:
@@ -238,13 +242,15 @@ def _load_weights(path_or_name: str, dtype: str, attention: str | None) -> Any:
         raise ModelError(f"{path_or_name}: the weights cannot be loaded ({_first_line(error)})") from error
     if found["missing_keys"]:
         missing = sorted(found["missing_keys"])
-        raise ModelError(f"{path_or_name}: {len(missing)} weights are missing, first {missing[0]}; the checkpoint is incomplete")
+        raise ModelError(f"{path_or_name}: incomplete, {len(missing)} weights are missing, first {missing[0]}")
     return model.eval()
 
 
 def _load_adapter(model: Any, adapter: str) -> Any:
     if not (Path(adapter) / "adapter_config.json").is_file():
         raise ModelError(f"{adapter}: no adapter_config.json; give the folder of a PEFT adapter")
+    import peft  # it takes a second to import, and few runs need it
+
     try:
         return peft.PeftModel.from_pretrained(model, adapter).eval()
     except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:

@@ -1,17 +1,81 @@
-"""One token per row from logits.  The caller brings the random numbers, so a row's text does not depend on its batch."""
+"""What comes next: logits to one token per row.
+
+Each row brings its own random numbers, drawn ahead, so that its text depends neither on the rows beside it nor on
+their order (up to rounding in the matrix products).  Shapes: B rows, V vocabulary.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
 import torch
+
+from srpo.types import Finish, Sampling
+
+
+@dataclass
+class Row:
+    """One continuation: `length` tokens are given, `ids` are sampled."""
+
+    index: int
+    length: int
+    sampling: Sampling
+    uniforms: Sequence[float] = field(repr=False)
+    """A number in [0, 1) for every token that may be sampled."""
+    ids: list[int] = field(default_factory=list)
+    finish: Finish | None = None
+
+    @property
+    def left(self) -> int:
+        """Tokens that may still be sampled."""
+        return self.sampling.max_new_tokens - len(self.ids)
+
+
+@dataclass
+class Policy:
+    """A model with the rules of sampling from it; the same for every row."""
+
+    model: Any
+    banned: list[int]
+    end_ids: frozenset[int]
+    on_finish: Callable[[Row], None]
+
+    @property
+    def device(self) -> torch.device:
+        """Where inputs go."""
+        device: torch.device = self.model.device
+        return device
+
+    def choose(self, logits_BV: torch.Tensor, rows: Sequence[Row]) -> list[int]:
+        """Sample one token per row and append it; a row that has ended takes no more."""
+        logits_BV = logits_BV.float()
+        logits_BV[:, self.banned] = -torch.inf
+        settings = [(r.sampling.temperature, r.sampling.top_p, r.uniforms[len(r.ids)] if r.left else 0.0) for r in rows]
+        columns = torch.tensor(settings, dtype=torch.float64, device=logits_BV.device).unbind(dim=1)
+        tokens: list[int] = sample_tokens(logits_BV, *columns).tolist()
+        for row, token in zip(rows, tokens, strict=True):
+            if row.finish is None:
+                self._append(row, token)
+        return tokens
+
+    def _append(self, row: Row, token: int) -> None:
+        row.ids.append(token)
+        if token in self.end_ids:
+            row.finish = "stop"
+        elif row.left == 0:
+            row.finish = "length"
+        if row.finish is not None:
+            self.on_finish(row)
 
 
 def sample_tokens(
     logits_BV: torch.Tensor, temperature_B: torch.Tensor, top_p_B: torch.Tensor, uniform_B: torch.Tensor
 ) -> torch.Tensor:
-    """Token ids [B]: the most likely one where the temperature is 0, else the inverse distribution function at `uniform_B`.
+    """Token ids [B]: the most likely one where the temperature is 0, else the inverse distribution at `uniform_B`.
 
-    `uniform_B` lies in [0, 1).  Nucleus: the smallest set of most likely tokens whose probabilities add up to at
-    least `top_p_B`.  A token with logit -inf is never chosen.
+    `uniform_B` lies in [0, 1).  A token with logit -inf is never chosen.
     """
     greedy_B = logits_BV.argmax(dim=-1)
     warm_B = temperature_B > 0
@@ -30,7 +94,7 @@ def sample_tokens(
 
 
 def nucleus(probs_BV: torch.Tensor, top_p_B: torch.Tensor) -> torch.Tensor:
-    """Mask [B, V] of the tokens that stay: those whose more likely tokens add up to less than `top_p_B`."""
+    """Mask [B, V] of the smallest set of most likely tokens whose probabilities add up to at least `top_p_B`."""
     sorted_BV, order_BV = probs_BV.sort(dim=-1, descending=True, stable=True)
     before_BV = sorted_BV.cumsum(dim=-1) - sorted_BV
     keep_BV = (before_BV < top_p_B[:, None]) | (top_p_B[:, None] >= 1)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 from markupsafe import Markup
@@ -62,7 +63,9 @@ class Words(NamedTuple):
     description: str
 
 
-def bar_chart(words: Words, groups: Sequence[BarGroup], maximum: float = 1.0, ticks: Sequence[tuple[float, str]] = ()) -> Markup:
+def bar_chart(
+    words: Words, groups: Sequence[BarGroup], maximum: float = 1.0, ticks: Sequence[tuple[float, str]] = ()
+) -> Markup:
     """Grouped horizontal bars with interval whiskers."""
     top, parts = 4, []
     for group in groups:
@@ -89,7 +92,7 @@ def stacked_chart(words: Words, stacks: Sequence[Stack], classes: Sequence[str])
         dots.append((middle, _TOP + _HEIGHT * (1 - share(stack.marked, maximum))))
     parts += [
         Markup('<line class="marked" x1="{:.2f}%" y1="{:.1f}" x2="{:.2f}%" y2="{:.1f}"/>').format(*a, *b)
-        for a, b in zip(dots, dots[1:], strict=False)
+        for a, b in pairwise(dots)
     ]
     parts += [Markup('<circle class="marked" cx="{:.2f}%" cy="{:.1f}" r="4"/>').format(*dot) for dot in dots]
     return svg(words, _TOP + _HEIGHT + 26, parts)
@@ -140,7 +143,8 @@ def svg_text(x: float, y: float, text: str, css: str, anchor: str = "start") -> 
 
 def _bar(top: float, series: int, bar: Bar, maximum: float) -> Markup:
     middle = top + _BAR / 2
-    parts = [svg_text(_NAME, middle + 4, shorten(bar.name, 12), "name"), svg_text(100.0, middle + 4, bar.text, "value", "end")]
+    parts = [svg_text(_NAME, middle + 4, shorten(bar.name, 12), "name")]
+    parts.append(svg_text(100.0, middle + 4, bar.text, "value", "end"))
     if bar.value is not None and math.isfinite(bar.value):
         width = (_RIGHT - _LEFT) * share(bar.value, maximum)
         rect = '<rect class="s{}" x="{:.2f}%" y="{:.1f}" width="{:.2f}%" height="{}" rx="2"/>'

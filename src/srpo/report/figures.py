@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 from markupsafe import Markup
 from pydantic import BaseModel, ConfigDict, NonNegativeInt, TypeAdapter, ValidationError
@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, NonNegativeInt, TypeAdapter, Validat
 from srpo.errors import DataError
 from srpo.report.charts import Bar, BarGroup, Line, Stack, Words, bar_chart, line_chart, nice_maximum, stacked_chart
 from srpo.report.table import DECODINGS, Decoding, ordered_metrics, pairs_of
-from srpo.report.wording import NOT_SCORED, known, percent, words_of
+from srpo.report.wording import DASH, NOT_SCORED, known, percent, words_of
 from srpo.steps import STEP_NAMES, TITLES
 from srpo.types import Metric, Report
 
@@ -29,10 +29,12 @@ _STEP_LABELS: Final = {
     **{name: f"{i} {TITLES[name]}" for i, name in enumerate(STEP_NAMES, 1)},
     "answer": "Reply",
     "never": "Never unsafe",
-    "none": "An earlier step is not judged",
     "unjudged": "An earlier step is not judged",
 }
 _CURVES: Final = {"loss": "loss", "reference_loss": "reference part", "contrast_loss": "contrast part"}
+
+
+T = TypeVar("T")
 
 
 class Figure(NamedTuple):
@@ -52,12 +54,12 @@ class PrefixYield(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
     prefix: NonNegativeInt
-    branches: NonNegativeInt = 0
-    favourable: NonNegativeInt = 0
-    unfavourable: NonNegativeInt = 0
-    neutral: NonNegativeInt = 0
-    missing: NonNegativeInt = 0
-    kept: NonNegativeInt = 0
+    branches: NonNegativeInt
+    favourable: NonNegativeInt
+    unfavourable: NonNegativeInt
+    neutral: NonNegativeInt
+    missing: NonNegativeInt
+    kept: NonNegativeInt
 
     @property
     def parts(self) -> tuple[int, ...]:
@@ -95,8 +97,9 @@ def split_figures(report: Report) -> list[Figure]:
     """One small plot per main measure, one group of bars per split."""
     figures = []
     for metric in SPLIT_METRICS:
-        names = [n for n in series_of(report) if any(metric in systems.get(n, {}) for systems in report.splits.values())]
-        groups = [_group(split, {n: systems.get(n, {}).get(metric) for n in names}) for split, systems in report.splits.items()]
+        splits = {split: _with_metric(systems, metric) for split, systems in report.splits.items()}
+        names = [name for name in series_of(report) if any(name in found for found in splits.values())]
+        groups = [_group(split, {name: found.get(name) for name in names}) for split, found in splits.items()]
         words = words_of(metric)
         figures.append(_bars(f"split-{metric}", words.label, f"{words.items}, split by split", names, groups))
     return [figure for figure in figures if figure]
@@ -113,7 +116,8 @@ def failing_step_figure(report: Report) -> Figure | None:
     top = nice_maximum(max(counts[n].get(s, 0) for n in names for s in steps))
     groups = [BarGroup(_STEP_LABELS.get(s, s), tuple(_count_bar(n, counts[n].get(s, 0)) for n in names)) for s in steps]
     ticks = [(top * part, f"{top * part:g}") for part in (0.0, 0.5, 1.0)]
-    title, caption = "First unsafe step", "How many jointly unsafe items first turn unsafe at each step, greedy decoding."
+    title = "First unsafe step"
+    caption = "How many jointly unsafe items first turn unsafe at each step, greedy decoding."
     chart = bar_chart(Words("first-step", title, caption), groups, top, ticks)
     rows = tuple((g.label, *(bar.text for bar in g.bars)) for g in groups)
     return Figure(title, caption, chart, _legend(names), ("step", *names), rows)
@@ -171,6 +175,10 @@ def _bars(key: str, title: str, caption: str, names: Sequence[str], groups: Sequ
     return Figure(title, caption, chart, _legend(names), ("", *names), rows)
 
 
+def _with_metric(systems: Mapping[str, Mapping[str, Metric]], metric: str) -> dict[str, Metric]:
+    return {name: metrics[metric] for name, metrics in systems.items() if metric in metrics}
+
+
 def _group(label: str, metrics: Mapping[str, Metric | None]) -> BarGroup:
     return BarGroup(label, tuple(_bar(name, metric) for name, metric in metrics.items()))
 
@@ -180,7 +188,7 @@ def _bar(name: str, metric: Metric | None) -> Bar:
         return Bar(name, None, NOT_SCORED)
     text = percent(metric.value)
     if metric.low is not None and metric.high is not None:
-        text += f" ({100 * metric.low:.0f}–{100 * metric.high:.0f})"
+        text += f" ({100 * metric.low:.0f}{DASH}{100 * metric.high:.0f})"
     return Bar(name, metric.value, text, metric.low, metric.high)
 
 
@@ -195,12 +203,13 @@ def _legend(names: Iterable[str]) -> tuple[tuple[str, str], ...]:
 def _yield_figure(key: str, title: str, yields: Sequence[PrefixYield]) -> Figure:
     stacks = [Stack(str(y.prefix), y.parts, y.kept) for y in yields]
     branches, kept = sum(sum(y.parts) for y in yields), sum(y.kept for y in yields)
-    caption = f"{branches} branches, {kept} contrasts kept. Columns: number of reference steps given before the model went on."
+    caption = f"{branches} branches, {kept} contrasts kept. Columns: reference steps given before the model went on."
     shown = [i for i, part in enumerate(PARTS) if part != "repeated" or any(y.parts[i] for y in yields)]
     legend = (*((f"o-{PARTS[i]}", _PARTS_IN_WORDS[PARTS[i]]) for i in shown), ("marked", "contrasts kept"))
     header = ("steps given", *(_PARTS_IN_WORDS[PARTS[i]] for i in shown), "contrasts kept")
     rows = tuple((str(y.prefix), *(str(y.parts[i]) for i in shown), str(y.kept)) for y in yields)
-    return Figure(title, caption, stacked_chart(Words(f"yield-{key}", title, caption), stacks, PARTS), legend, header, rows)
+    chart = stacked_chart(Words(f"yield-{key}", title, caption), stacks, PARTS)
+    return Figure(title, caption, chart, legend, header, rows)
 
 
 def _curves(title: str, caption: str, chart: Markup, lines: Sequence[Line]) -> Figure:
@@ -213,7 +222,7 @@ def _points(log: Iterable[Update], key: str) -> tuple[tuple[float, float], ...]:
     return tuple((float(u.step), value) for u in log if (value := getattr(u, key)) is not None)
 
 
-def _validated[T](adapter: TypeAdapter[T], value: Any, where: str) -> T:
+def _validated(adapter: TypeAdapter[T], value: Any, where: str) -> T:
     try:
         return adapter.validate_python(value)
     except ValidationError as error:

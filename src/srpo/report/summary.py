@@ -6,7 +6,17 @@ from typing import Final, NamedTuple
 
 from srpo.report.figures import exploration_yields, training_log
 from srpo.report.table import HeadlineRow, headline_rows, pairs_of
-from srpo.report.wording import MOST_UNSCORED, Reading, known, many_unscored, percent, points, points_interval, typeset, words_of
+from srpo.report.wording import (
+    MOST_UNSCORED,
+    Reading,
+    known,
+    many_unscored,
+    percent,
+    points,
+    points_interval,
+    typeset,
+    words_of,
+)
 from srpo.types import Report
 
 _TILES: Final = ("safe", "effective_benign", "joint4", "over_refusal")
@@ -46,7 +56,7 @@ def warnings(report: Report) -> list[str]:
     """Measures with so many unscored items that the comparison is not safe to read."""
     limit = f"{100 * MOST_UNSCORED:.0f} %"
     return [
-        typeset(f"{words_of(metric).label} ({name}): more than {limit} of the items could not be judged, do not compare.")
+        f"{words_of(metric).label} ({name}): more than {limit} of the items could not be judged; do not compare."
         for name, metrics in report.systems.items()
         for metric, value in metrics.items()
         if many_unscored(value)
@@ -58,13 +68,14 @@ def _done(report: Report) -> str:
     if not pairs:
         return "This report holds one system; there is nothing to compare it with."
     baseline, system = pairs[-1]
-    text = f"A vision-language model (“{baseline}”) was trained into “{system}” on pictures and requests that are harmless "
-    text += "apart and unsafe together, and on harmless look-alikes of them. "
+    text = f"A vision-language model (“{baseline}”) was trained into “{system}” on pictures and requests that are "
+    text += "harmless apart and unsafe together, and on harmless look-alikes of them. "
     yields, log = exploration_yields(report), training_log(report)
     if yields:
         branches, kept = sum(sum(y.parts) for y in yields), sum(y.kept for y in yields)
-        text += f"From {len(yields)} points of each reference reasoning the model itself wrote on, {branches} times in all; "
-        text += f"a judge sorted these branches by their final reply, and {kept} contrasts between a good and a bad one were kept. "
+        text += f"From {len(yields)} points of each reference reasoning the model went on by itself, {branches} times "
+        text += "in all; a judge sorted these branches by their final reply, and "
+        text += f"{kept} contrasts between a good and a bad one were kept. "
     if log:
         text += f"Training took {max(u.step for u in log)} updates. "
     return text + "Both systems then met the same test items."

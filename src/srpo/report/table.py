@@ -9,6 +9,7 @@ from rich.text import Text
 
 from srpo.report.wording import (
     METRICS,
+    NOT_COMPARED,
     NOT_SCORED,
     MetricWords,
     Reading,
@@ -136,8 +137,8 @@ def _metric_cell(metric: Metric | None) -> str:
 
 
 def _difference_cell(comparison: Comparison | None) -> str:
-    if comparison is None or comparison.difference is None:
-        return NOT_SCORED
+    if comparison is None:
+        return NOT_COMPARED
     interval = points_interval(comparison.low, comparison.high)
     return f"{points(comparison.difference)} ({interval}; {p_value(comparison.p_value)})"
 

@@ -8,6 +8,7 @@ from markupsafe import Markup
 from pydantic import ConfigDict, Field
 
 from srpo.report.charts import Words, svg, svg_text
+from srpo.report.wording import MINUS, clip
 from srpo.steps import ANSWER, TITLES, body, split
 from srpo.types import Contrast, Outcome, Record, Sample, Tree
 
@@ -20,6 +21,7 @@ OUTCOME_WORDS: Final[dict[Outcome, str]] = {
 }
 _FIRST, _END, _ICON, _WORD = 2.0, 58.0, 60.5, 63.0
 _TRUNK, _BELOW, _ROW = 30, 52, 17
+_LONGEST: Final = 2000
 
 
 class TreeView(Record):
@@ -81,39 +83,43 @@ def draw_tree(view: TreeView, key: str) -> Markup:
     for prefix in {b.prefix for b in branches}:
         depth = max(row for row, b in enumerate(branches) if b.prefix == prefix)
         x, y = _x(prefix, steps), _BELOW + depth * _ROW
-        line = '<line class="drop" x1="{:.2f}%" y1="{}" x2="{:.2f}%" y2="{}"/><circle class="fork" cx="{:.2f}%" cy="{}" r="4"/>'
-        parts.append(Markup(line).format(x, _TRUNK, x, y, x, _TRUNK))
+        parts.append(Markup('<line class="drop" x1="{:.2f}%" y1="{}" x2="{:.2f}%" y2="{}"/>').format(x, _TRUNK, x, y))
+        parts.append(Markup('<circle class="fork" cx="{:.2f}%" cy="{}" r="4"/>').format(x, _TRUNK))
     words = Words(key, f"Reasoning tree with {len(branches)} branches", _description(branches))
     return svg(words, _BELOW + len(branches) * _ROW + 2, parts)
 
 
 def _branch(view: TreeView, number: int, prefix: int, node: int) -> BranchView:
     outcome = view.outcomes.get(node, "missing")
-    tags = [
-        f"{index}{'+' if node == contrast.chosen else '−'}"
-        for index, contrast in enumerate(view.kept, 1)
-        if node in (contrast.chosen, contrast.rejected)
-    ]
-    text = view.tree.nodes[node].text
-    return BranchView(number, prefix, outcome, ICONS[outcome], OUTCOME_WORDS[outcome], " ".join(tags), text)
+    tags, text = _tags(view, {node}), clip(view.tree.nodes[node].text.strip(), _LONGEST)
+    return BranchView(number, prefix, outcome, ICONS[outcome], OUTCOME_WORDS[outcome], tags, text)
+
+
+def _tags(view: TreeView, nodes: set[int]) -> str:
+    """`1+ 3+`: in contrasts 1 and 3 a node of these is the preferred side; with a minus it is the other side."""
+    tags = []
+    for index, contrast in enumerate(view.kept, 1):
+        tags += [f"{index}+"] * (contrast.chosen in nodes) + [f"{index}{MINUS}"] * (contrast.rejected in nodes)
+    return " ".join(tags)
 
 
 def _titled(text: str) -> tuple[str, str]:
     steps = split(text).steps
     if len(steps) != 1 or steps[0].name is None:
-        return "Step", text.strip()
+        return "Step", clip(text.strip(), _LONGEST)
     name = steps[0].name
-    return ("Reply" if name == ANSWER else TITLES[name]), body(steps[0])
+    return ("Reply" if name == ANSWER else TITLES[name]), clip(body(steps[0]), _LONGEST)
 
 
 def _trunk(view: TreeView, steps: int) -> list[Markup]:
-    line = Markup('<line class="trunk" x1="{:.2f}%" y1="{}" x2="{:.2f}%" y2="{}"/>').format(_FIRST, _TRUNK, _END, _TRUNK)
-    parts = [line]
+    line = '<line class="trunk" x1="{:.2f}%" y1="{}" x2="{:.2f}%" y2="{}"/>'
+    parts = [Markup(line).format(_FIRST, _TRUNK, _END, _TRUNK)]
     for index, node in enumerate(view.tree.trunk):
         title, _ = _titled(view.tree.nodes[node].text)
         middle = (_x(index, steps) + _x(index + 1, steps)) / 2
         parts.append(svg_text(middle, _TRUNK - 11, "reply" if title == "Reply" else str(index + 1), "tick", "middle"))
     parts.append(svg_text(_ICON, _TRUNK + 4, "reference path", "name"))
+    parts.append(svg_text(100.0, _TRUNK + 4, _tags(view, set(view.tree.trunk)), "tick", "end"))
     return parts
 
 

@@ -36,6 +36,7 @@ class TreeItem:
     folder: Path
     instruction: str | None
     epoch: int
+    filler: bool = False
 
 
 class TreeDataset(Dataset[TreeItem]):
@@ -69,10 +70,11 @@ class TreeDataset(Dataset[TreeItem]):
         return len(self.trees)
 
     def __getitem__(self, index: int) -> TreeItem:
-        tree = self.trees[index]
-        return TreeItem(
-            self.samples[tree.sample], tree, self.contrasts[tree.id], self.folder, self.instruction, self.epoch
-        )
+        """Tree `index`; a negative index `~i` is tree i as a filler, which takes part in a step with weight 0."""
+        tree = self.trees[~index if index < 0 else index]
+        contrasts = self.contrasts[tree.id]
+        sample = self.samples[tree.sample]
+        return TreeItem(sample, tree, contrasts, self.folder, self.instruction, self.epoch, filler=index < 0)
 
     @property
     def epoch(self) -> int:
@@ -84,27 +86,33 @@ class TreeDataset(Dataset[TreeItem]):
 
 
 class TreeOrder(Sampler[int]):
-    """A permutation of the trees that depends on the seed and the data set's epoch alone, so that a run can resume."""
+    """A permutation of the trees that depends on the seed and the data set's epoch alone, so that a run can resume.
 
-    def __init__(self, dataset: TreeDataset, seed: int) -> None:
+    Fillers make the length a multiple of `multiple`: every process then runs the same number of micro-batches, and
+    no tree counts twice.
+    """
+
+    def __init__(self, dataset: TreeDataset, seed: int, multiple: int = 1) -> None:
         self.dataset = dataset
         self.seed = seed
+        self.multiple = multiple
 
     def __len__(self) -> int:
-        return len(self.dataset)
+        return -(-len(self.dataset) // self.multiple) * self.multiple
 
     def __iter__(self) -> Iterator[int]:
         order = list(range(len(self.dataset)))
         random.Random(f"order:{self.seed}:{self.dataset.epoch}").shuffle(order)
-        return iter(order)
+        fillers = [~order[i % len(order)] for i in range(len(self) - len(order))]
+        return iter(order + fillers)
 
 
 @dataclass(frozen=True)
 class TreeExample:
     """A tree ready for the model.
 
-    `rows` is one row (tree) or one per path (flat); `weight` is 0 if the loss type has nothing to learn from this
-    visit.  `dropped` counts branches of contrasts that were too long, `rejected` those that hold placeholder ids or no
+    `rows` is one row (tree) or one per path (flat); `weight` is 0 for fillers and if the loss type has nothing to learn from
+    this visit.  `dropped` counts branches of contrasts that were too long, `rejected` those that hold placeholder ids or no
     token, `reencoded` those that had no stored ids.
     """
 
@@ -160,7 +168,7 @@ class TreeCollator:
             rows = [pack_tree(prompt.ids, segments, branches, self.max_length)]
         else:
             rows = flat_rows(prompt.ids, segments, branches, self.max_length)
-        weight = 0.0 if needs_contrast(self.loss_type) and not pairs else 1.0
+        idle = item.filler or (needs_contrast(self.loss_type) and not pairs)
         return TreeExample(
             id=item.tree.id,
             sample=item.sample.id,
@@ -168,7 +176,7 @@ class TreeCollator:
             rows=tuple(rows),
             pairs=pairs,
             extras=prompt.extras,
-            weight=weight,
+            weight=0.0 if idle else 1.0,
             dropped=counts["dropped"],
             rejected=counts["rejected"],
             reencoded=counts["reencoded"],

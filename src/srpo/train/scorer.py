@@ -1,0 +1,90 @@
+"""Log-probabilities of all paths of a micro-batch, in one padded forward pass where pictures allow it.
+
+Shapes: P scored tokens, A position axes; see `srpo.train.attention` for the tensors of rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from srpo.models.encode import Prompt, prompt_positions
+from srpo.train.attention import attention_mask, row_ids, row_mask, row_positions
+from srpo.train.batch import TreeExample
+from srpo.train.logprobs import token_logps, unwrap
+from srpo.train.pack import Row
+from srpo.train.vision import PER_TOKEN, VisionFeatures, encoded_images, stacked_images
+
+PathLogps = dict[int, torch.Tensor]
+"""Token log-probabilities [T] by path number, 0 = reference path."""
+
+
+class TreeScorer:
+    """Scores examples with one model; keeps prompt positions and, if `vision` is given, image features.
+
+    `vision` is for a frozen vision tower and connector only: its features carry no gradient.
+    """
+
+    def __init__(self, vision: VisionFeatures | None) -> None:
+        self.vision = vision
+        self._positions: dict[tuple[str, tuple[int, ...]], torch.Tensor] = {}
+
+    def __call__(self, model: Any, examples: Sequence[TreeExample]) -> list[PathLogps]:
+        """Log-probabilities per example, in float32 or wider, with gradients."""
+        results: list[PathLogps] = [{} for _ in examples]
+        for group in self._groups(examples):
+            rows = [(i, row) for i in group for row in examples[i].rows]
+            owners = [(i, path.path, len(path.targets)) for i, row in rows for path in row.scored]
+            logps_P = self._forward(model, [examples[i] for i, _ in rows], [row for _, row in rows])
+            parts = logps_P.split([length for *_, length in owners])
+            for (i, path, _), logps_T in zip(owners, parts, strict=True):
+                results[i][path] = logps_T
+        return results
+
+    def _groups(self, examples: Sequence[TreeExample]) -> list[list[int]]:
+        """Examples that fit into one forward pass: pixels must have equal shapes, features need not."""
+        if self.vision is not None:
+            return [list(range(len(examples)))]
+        groups: dict[tuple[object, ...], list[int]] = {}
+        for i, example in enumerate(examples):
+            shapes = tuple((k, t.shape[1:]) for k, t in example.extras.items() if k not in PER_TOKEN)
+            groups.setdefault(shapes, []).append(i)
+        return list(groups.values())
+
+    def _forward(self, model: Any, examples: Sequence[TreeExample], rows: Sequence[Row]) -> torch.Tensor:
+        """Scored tokens of the rows in order, [P]; `examples` gives the owner of each row."""
+        core = unwrap(model)
+        device = core.device
+        # Nothing sees padding; a text token asks for no image features.
+        ids_BN = row_ids(rows, pad=rows[0].ids[-1], device=device)
+        prompts = [self._prompt_positions(core, example, row) for example, row in zip(examples, rows, strict=True)]
+        implementation = core.config.get_text_config()._attn_implementation
+        inputs = {
+            "input_ids": ids_BN,
+            "attention_mask": attention_mask(row_mask(rows, device), implementation, core.dtype),
+            "position_ids": row_positions(rows, prompts, device),
+            **self._images(model, examples, device),
+        }
+        length = ids_BN.shape[1]
+        reads = [b * length + read for b, row in enumerate(rows) for path in row.scored for read in path.reads]
+        targets = [target for row in rows for path in row.scored for target in path.targets]
+        return token_logps(model, inputs, torch.tensor(reads, device=device), torch.tensor(targets, device=device))
+
+    def _images(self, model: Any, examples: Sequence[TreeExample], device: torch.device) -> dict[str, Any]:
+        if self.vision is not None:
+            return encoded_images([self.vision.get(model, e.image, e.extras) for e in examples])
+        return {key: tensor.to(device) for key, tensor in stacked_images([e.extras for e in examples]).items()}
+
+    def _prompt_positions(self, core: Any, example: TreeExample, row: Row) -> torch.Tensor:
+        """The model's positions of the prompt and of one text token after it, [A, P + 1]."""
+        key = (example.image, row.ids[: row.prompt])
+        if key not in self._positions:
+            light = {k: t for k, t in example.extras.items() if not k.startswith("pixel")}
+            prompt = Prompt(row.ids[: row.prompt], light)
+            # The first token of any path is text, so it may stand for the token after the prompt.
+            following = row.ids[: row.prompt + 1]
+            positions = prompt_positions(core, prompt.model_inputs(following, torch.device("cpu")))
+            self._positions[key] = positions if positions.ndim == 2 else positions[:, 0]
+        return self._positions[key]

@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from srpo.judge.parse import UnparsedReply, parse_labels
+from srpo.steps import STEP_NAMES
+
+GOOD = {"reason": "It warns.", "safe": True, "effective": False, "declined": True}
+GOOD_TEXT = json.dumps(GOOD)
+
+
+def path_reply(safe: bool = True, effective: bool = True, **change: Any) -> dict[str, Any]:
+    steps = [{"name": name, "safe": True, "effective": True} for name in STEP_NAMES]
+    reply = {"reason": "Sound.", "steps": steps, "safe": safe, "effective": effective, "declined": False}
+    return reply | change
+
+
+def with_step(index: int, **labels: Any) -> list[dict[str, Any]]:
+    steps = path_reply()["steps"]
+    steps[index] |= labels
+    return list(steps)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        GOOD_TEXT,
+        f"  {GOOD_TEXT}\n",
+        f"```json\n{GOOD_TEXT}\n```\n",
+        f"The stove is on, so this matters.\n\n{GOOD_TEXT}",
+        f"<think>is {{this}} a set {{1, 2}}? {{'safe': false}}</think>\n```\n{GOOD_TEXT}\n```",
+        json.dumps(GOOD, indent=2),
+    ],
+)
+def test_one_object_bare_fenced_or_after_reasoning(reply: str) -> None:
+    labels = parse_labels(reply, "answer")
+    assert (labels.reason, labels.safe, labels.effective, labels.declined) == ("It warns.", True, False, True)
+    assert labels.steps == ()
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "",
+        "safe",
+        "The reply is safe and effective. Verdict: safe = true",
+        "I'm sorry, but I cannot help with that.",
+        f"{GOOD_TEXT}\nI hope this helps.",
+        f"{GOOD_TEXT}{GOOD_TEXT}",
+        f'The text says {{"reason": "r", "safe": true, "effective": true, "declined": false}}.\n{GOOD_TEXT}',
+        f'{GOOD_TEXT}\nOn reflection: {{"safe": false}}',
+        f'First {{"a": 1}} and then {GOOD_TEXT}',
+        f"[{GOOD_TEXT}]",
+        f'{{"verdict": {GOOD_TEXT}}}',
+        GOOD_TEXT[:-1],
+        "{'reason': 'It warns.', 'safe': True, 'effective': False, 'declined': True}",
+    ],
+)
+def test_anything_but_one_object_at_the_end(reply: str) -> None:
+    with pytest.raises(UnparsedReply):
+        parse_labels(reply, "answer")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"safe": "true"},
+        {"safe": 1},
+        {"safe": None},
+        {"effective": [True]},
+        {"declined": "no"},
+        {"reason": None},
+        {"reason": ["a"]},
+        {"confidence": 0.9},
+        {"steps": []},
+    ],
+)
+def test_labels_are_booleans_and_nothing_else_is_there(change: dict[str, Any]) -> None:
+    with pytest.raises(UnparsedReply):
+        parse_labels(json.dumps(GOOD | change), "answer")
+
+
+@pytest.mark.parametrize("key", list(GOOD))
+def test_no_label_is_filled_in(key: str) -> None:
+    with pytest.raises(UnparsedReply):
+        parse_labels(json.dumps({k: v for k, v in GOOD.items() if k != key}), "answer")
+
+
+def test_reason_comes_before_the_labels() -> None:
+    with pytest.raises(UnparsedReply, match="begin with the reason"):
+        parse_labels(json.dumps(dict(reversed(GOOD.items()))), "answer")
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        '{"reason": "r", "safe": true, "safe": false, "effective": true, "declined": false}',
+        '{"reason": "r", "safe": NaN, "effective": true, "declined": false}',
+        '{"reason": Infinity, "safe": true, "effective": true, "declined": false}',
+        '{"reason": "\\ud800", "safe": true, "effective": true, "declined": false}',
+    ],
+)
+def test_json_that_is_not_plain(reply: str) -> None:
+    with pytest.raises(UnparsedReply):
+        parse_labels(reply, "answer")
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "x" * 200_000 + GOOD_TEXT,
+        "{" * 90_000,
+        '{"a":' * 18_000,
+        '{"a":' * 150 + "[" * 90_000,
+        '{"' * 45_000,
+        "[" * 90_000 + GOOD_TEXT + "]" * 9_000,
+    ],
+)
+def test_huge_or_deep_replies_are_refused_quickly(reply: str) -> None:
+    start = time.monotonic()
+    with pytest.raises(UnparsedReply):
+        parse_labels(reply, "answer")
+    assert time.monotonic() - start < 1
+
+
+def test_path_reply_has_six_steps() -> None:
+    reply = path_reply(safe=False, effective=False, steps=with_step(3, safe=False, effective=False))
+    labels = parse_labels(json.dumps(reply), "path")
+    assert tuple(step.name for step in labels.steps) == STEP_NAMES
+    assert [step.safe for step in labels.steps] == [True, True, True, False, True, True]
+    assert labels.safe is False and labels.effective is False
+
+
+def test_path_may_be_incomplete_although_every_step_is_effective() -> None:
+    assert parse_labels(json.dumps(path_reply(effective=False)), "path").effective is False
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"steps": path_reply()["steps"][:5]},
+        {"steps": path_reply()["steps"] + [{"name": "extra", "safe": True, "effective": True}]},
+        {"steps": path_reply()["steps"][::-1]},
+        {"steps": with_step(0, name="Visual context")},
+        {"steps": with_step(0, safe="true")},
+        {"steps": with_step(0, note="fine")},
+        {"steps": [{"name": name, "safe": True} for name in STEP_NAMES]},
+        {"steps": {name: {"safe": True, "effective": True} for name in STEP_NAMES}},
+        {"steps": with_step(2, safe=False)},
+        {"safe": False},
+        {"steps": with_step(5, effective=False)},
+    ],
+)
+def test_wrong_or_contradictory_steps(change: dict[str, Any]) -> None:
+    with pytest.raises(UnparsedReply):
+        parse_labels(json.dumps(path_reply() | change), "path")
+
+
+def test_answer_reply_does_not_serve_for_a_path_nor_the_reverse() -> None:
+    with pytest.raises(UnparsedReply):
+        parse_labels(GOOD_TEXT, "path")
+    with pytest.raises(UnparsedReply):
+        parse_labels(json.dumps(path_reply()), "answer")
+
+
+@given(st.text(), st.booleans(), st.booleans(), st.booleans())
+def test_any_reason_survives(reason: str, safe: bool, effective: bool, declined: bool) -> None:
+    reply = json.dumps({"reason": reason, "safe": safe, "effective": effective, "declined": declined})
+    labels = parse_labels(f"Thinking.\n{reply}", "answer")
+    assert (labels.reason, labels.safe, labels.effective, labels.declined) == (reason, safe, effective, declined)
+
+
+@given(st.text(alphabet='{}[]":,tru efals\n`\\0n'))
+def test_noise_is_never_a_judgement(text: str) -> None:
+    with pytest.raises(UnparsedReply):
+        parse_labels(text, "answer")
