@@ -58,19 +58,26 @@ def dump_config(config: BaseModel) -> str:
 def read_mapping(path: Path) -> dict[str, Any]:
     """The keys and values of a YAML file.  Raises ConfigError if it is missing, empty or broken (with the line)."""
     try:
-        data = _parse(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file; check the path of the configuration") from None
     except OSError as error:
-        raise ConfigError(f"{path}: cannot read ({error.strerror})") from None
+        raise ConfigError(f"{path}: cannot read ({error.strerror}); give the path of a YAML file") from None
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not UTF-8 text ({error.reason} at byte {error.start})") from None
+    return parse_mapping(text, str(path))
+
+
+def parse_mapping(text: str, source: str = "settings") -> dict[str, Any]:
+    """The keys and values of YAML text; `source` names it in errors.  Raises ConfigError as `read_mapping` does."""
+    try:
+        data = _parse(text)
     except yaml.YAMLError as error:
-        raise ConfigError(f"{path}{_yaml_problem(error)}") from None
+        raise ConfigError(f"{source}{_yaml_problem(error)}") from None
     if data is None:
-        raise ConfigError(f"{path}: is empty; write settings such as `seed: 1`, or leave the file out for defaults")
+        raise ConfigError(f"{source}: is empty; write settings such as `seed: 1`, or leave the file out for defaults")
     if not isinstance(data, dict):
-        raise ConfigError(f"{path}: expected keys and values (`key: value`), got {_show(data)}")
+        raise ConfigError(f"{source}: expected keys and values (`key: value`), got {_show(data)}")
     return data
 
 
@@ -122,6 +129,13 @@ class _Loader(yaml.SafeLoader):
 class _Dumper(yaml.SafeDumper):
     """Quotes what either version of YAML would take for something else than text."""
 
+    def represent_text(self, text: str) -> yaml.ScalarNode:
+        # Unless escaped, these count as line breaks and come back as spaces.
+        style = '"' if any(c in text for c in "\x85\u2028\u2029") else None
+        return self.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _Dumper.represent_text)
 
 for _tag, (_pattern, _first) in _CORE_SCHEMA.items():
     _regex = re.compile(rf"^(?:{_pattern})$")
@@ -157,7 +171,7 @@ class _Problems:
         problems = error.errors()
         lines = [self._line(problem) for problem in problems[:_MOST_PROBLEMS]]
         more = len(problems) - len(lines)
-        return "; ".join(lines) + (f"; and {more} more" if more > 0 else "")
+        return ("; ".join(lines) + (f"; and {more} more" if more > 0 else "")).replace("\n", " ")
 
     def _line(self, problem: Any) -> str:
         parts = self._as_written(problem["loc"], problem["type"])
@@ -177,13 +191,11 @@ class _Problems:
         here: Any = self.data
         parts = []
         for part in location:
-            if isinstance(here, dict) and part in here:
+            known = part in here if isinstance(here, dict) else isinstance(here, list) and isinstance(part, int)
+            if known:
                 here = here[part]
-            elif isinstance(here, list) and isinstance(part, int):
-                here = here[part]
-            elif not (problem == "missing" and part is location[-1]):
-                continue
-            parts.append(str(part))
+            if known or (problem == "missing" and part is location[-1]):
+                parts.append(str(part))
         return parts
 
     def _source(self, key: str) -> str:

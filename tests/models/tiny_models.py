@@ -21,13 +21,15 @@ SENTENCES = [
     "Step 2 - Textual request: the user asks how to play with the ball and the small dog.",
     "Final answer: keep the knife away from the child before you play with the ball.",
 ]
-IDEFICS3_SPECIAL = ["<pad>", "<|im_start|>", "<end_of_utterance>", "<image>", "<fake_token_around_image>", "<global-img>", "<row_1_col_1>"]
+IDEFICS3_PLACEHOLDERS = ["<image>", "<fake_token_around_image>", "<global-img>", "<row_1_col_1>"]
+IDEFICS3_SPECIAL = ["<pad>", "<|im_start|>", "<end_of_utterance>", *IDEFICS3_PLACEHOLDERS]
 IDEFICS3_TEMPLATE = (
     "{% for m in messages %}<|im_start|>{{ m.role }}: {% for c in m.content %}{% if c.type == 'image' %}<image>"
     "{% else %}{{ c.text }}{% endif %}{% endfor %}<end_of_utterance>\n{% endfor %}"
     "{% if add_generation_prompt %}Assistant:{% endif %}"
 )
-QWEN_SPECIAL = ["<pad>", "<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>"]
+QWEN_PLACEHOLDERS = ["<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>"]
+QWEN_SPECIAL = ["<pad>", "<|im_start|>", "<|im_end|>", *QWEN_PLACEHOLDERS]
 QWEN_TEMPLATE = (
     "{% for m in messages %}<|im_start|>{{ m.role }}\n{% for c in m.content %}{% if c.type == 'image' %}"
     "<|vision_start|><|image_pad|><|vision_end|>{% else %}{{ c.text }}{% endif %}{% endfor %}<|im_end|>\n{% endfor %}"
@@ -40,26 +42,36 @@ def byte_level_tokenizer(special: list[str], end: str, size: int = 420) -> Any:
     core = Tokenizer(models.BPE())
     core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     core.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
     trainer = trainers.BpeTrainer(
-        vocab_size=size, special_tokens=special, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False
+        vocab_size=size, special_tokens=special, initial_alphabet=alphabet, show_progress=False
     )
     core.train_from_iterator(SENTENCES, trainer)
-    return PreTrainedTokenizerFast(tokenizer_object=core, eos_token=end, pad_token="<pad>", additional_special_tokens=special[1:])
+    return PreTrainedTokenizerFast(
+        tokenizer_object=core, eos_token=end, pad_token="<pad>", additional_special_tokens=special[1:]
+    )
 
 
-def idefics3_parts(width: int = 48, layers: int = 2, heads: int = 4, key_value_heads: int = 1, image_size: int = 32) -> tuple[Any, Any]:
-    """Model and processor; pictures become (image_size / 16)^2 tokens."""
+def idefics3_parts(
+    width: int = 48, layers: int = 2, heads: int = 4, image_size: int = 32, sliding_window: int | None = None
+) -> tuple[Any, Any]:
+    """Model and processor; pictures become (image_size / 16)^2 tokens; text layers may see a sliding window only."""
     tokenizer = byte_level_tokenizer(IDEFICS3_SPECIAL, "<end_of_utterance>")
     side = {"longest_edge": image_size}
     pictures = Idefics3ImageProcessorPil(do_image_splitting=False, size=side, max_image_size=side)
-    processor = Idefics3Processor(pictures, tokenizer, image_seq_len=(image_size // 16) ** 2, chat_template=IDEFICS3_TEMPLATE)
+    picture_tokens = (image_size // 16) ** 2
+    processor = Idefics3Processor(pictures, tokenizer, image_seq_len=picture_tokens, chat_template=IDEFICS3_TEMPLATE)
     ids = {token: tokenizer.convert_tokens_to_ids(token) for token in IDEFICS3_SPECIAL}
     ends = {"eos_token_id": ids["<end_of_utterance>"], "pad_token_id": ids["<pad>"], "bos_token_id": None}
     text = {
-        "model_type": "llama", "vocab_size": len(tokenizer), "hidden_size": width, "intermediate_size": 3 * width,
-        "num_hidden_layers": layers, "num_attention_heads": heads, "num_key_value_heads": key_value_heads,
+        "vocab_size": len(tokenizer), "hidden_size": width, "intermediate_size": 3 * width,
+        "num_hidden_layers": layers, "num_attention_heads": heads, "num_key_value_heads": 1,
         "max_position_embeddings": 512, **ends,
     }  # fmt: skip
+    if sliding_window is None:
+        text["model_type"] = "llama"
+    else:
+        text |= {"model_type": "mistral", "sliding_window": sliding_window, "head_dim": width // heads}
     vision = {
         "hidden_size": width, "intermediate_size": 2 * width, "num_hidden_layers": layers, "num_attention_heads": 2,
         "image_size": image_size, "patch_size": 8,
@@ -75,16 +87,18 @@ def qwen_parts() -> tuple[Any, Any]:
     pictures = Qwen2VLImageProcessorPil(patch_size=8, size={"shortest_edge": 16 * 16, "longest_edge": 64 * 64})
     processor = QwenImageProcessor(pictures, tokenizer, chat_template=QWEN_TEMPLATE)
     text = {
-        "vocab_size": len(tokenizer), "hidden_size": 48, "intermediate_size": 96, "num_hidden_layers": 3, "num_attention_heads": 4,
-        "num_key_value_heads": 2, "max_position_embeddings": 512, "bos_token_id": None, "eos_token_id": ids["<|im_end|>"],
-        "pad_token_id": ids["<pad>"], "rope_parameters": {"rope_type": "default", "mrope_section": [2, 2, 2], "rope_theta": 1e4},
+        "vocab_size": len(tokenizer), "hidden_size": 48, "intermediate_size": 96, "num_hidden_layers": 3,
+        "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 512,
+        "bos_token_id": None, "eos_token_id": ids["<|im_end|>"], "pad_token_id": ids["<pad>"],
+        "rope_parameters": {"rope_type": "default", "mrope_section": [2, 2, 2], "rope_theta": 1e4},
     }  # fmt: skip
     vision = {
         "depth": 2, "hidden_size": 32, "intermediate_size": 64, "num_heads": 2, "patch_size": 8, "out_hidden_size": 48,
         "window_size": 32, "fullatt_block_indexes": [1],
     }  # fmt: skip
     config = Qwen2_5_VLConfig(
-        text_config=text, vision_config=vision, image_token_id=ids["<|image_pad|>"], video_token_id=ids["<|video_pad|>"],
+        text_config=text, vision_config=vision,
+        image_token_id=ids["<|image_pad|>"], video_token_id=ids["<|video_pad|>"],
         vision_start_token_id=ids["<|vision_start|>"], vision_end_token_id=ids["<|vision_end|>"],
     )  # fmt: skip
     return _random(Qwen2_5_VLForConditionalGeneration, config), processor
@@ -97,7 +111,9 @@ class QwenImageProcessor(Qwen2_5_VLProcessor):
     def get_attributes(cls) -> list[str]:
         return ["image_processor", "tokenizer"]
 
-    def __init__(self, image_processor: Any = None, tokenizer: Any = None, chat_template: str | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, image_processor: Any = None, tokenizer: Any = None, chat_template: str | None = None, **_: Any
+    ) -> None:
         super().__init__(image_processor, tokenizer, None, chat_template=chat_template)
 
 

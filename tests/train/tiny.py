@@ -111,7 +111,7 @@ def idefics3(std: float | None = 0.25, **text: Any) -> tuple[Any, Any]:
 
 
 def qwen2_5_vl(std: float | None = 0.25) -> tuple[Any, Any]:
-    """A model of the Qwen2.5-VL architecture (three position axes) and its processor; 16 x 24 pixels, six image tokens."""
+    """A model of the Qwen2.5-VL architecture (three position axes) and its processor."""
     words = tokenizer()
     ids = {w: words.convert_tokens_to_ids(w) for w in SPECIAL}
     config = Qwen2_5_VLConfig(
@@ -206,7 +206,7 @@ def tree(of: Sample, words: Any, branches: int = 6, seed: int = 0, low: int = 2,
         nodes.append(Node(parent=i - 1 if i else None, text=text, sampled=False, token_ids=ids + closing))
     for b in range(branches):
         prefix = (b // 2) % len(texts)
-        ids = tuple(rng.randrange(256) for _ in range(rng.randint(low, high))) + (end,)
+        ids = (*(rng.randrange(256) for _ in range(rng.randint(low, high))), end)
         nodes.append(
             Node(
                 parent=prefix - 1 if prefix else None,
@@ -223,7 +223,9 @@ def contrasts(of: Tree) -> list[Contrast]:
     """Neighbouring branches of one prefix: the first is favourable."""
     pairs = zip(of.branches[::2], of.branches[1::2], strict=False)
     return [
-        Contrast(tree=of.id, prefix=of.prefix(a), chosen=a, rejected=b) for a, b in pairs if of.prefix(a) == of.prefix(b)
+        Contrast(tree=of.id, prefix=of.prefix(a), chosen=a, rejected=b)
+        for a, b in pairs
+        if of.prefix(a) == of.prefix(b)
     ]
 
 

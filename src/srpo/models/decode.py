@@ -77,7 +77,7 @@ def _picture_shapes(trunk: Trunk) -> list[tuple[str, tuple[int, ...]]]:
 def _prefill_together(policy: Policy, trunks: Sequence[Trunk]) -> list[Prefilled]:
     # Filling up on the right needs no mask: attention is causal, so no real token sees the filling.
     length, filling = max(len(t.ids) for t in trunks), min(policy.end_ids)
-    rows = [t.prompt.model_inputs(t.ids + (filling,) * (length - len(t.ids)), policy.device) for t in trunks]
+    rows = [_inputs(policy, t.prompt, t.ids + (filling,) * (length - len(t.ids))) for t in trunks]
     inputs = {key: torch.cat([row[key] for row in rows]) for key in rows[0]}
     positions = _positions(policy.model, inputs)
     output = policy.model(
@@ -89,6 +89,12 @@ def _prefill_together(policy: Policy, trunks: Sequence[Trunk]) -> list[Prefilled
     )
     layers = [(layer.keys, layer.values) for layer in output.past_key_values.layers]
     return [Prefilled(trunk, [(k[t], v[t]) for k, v in layers], positions[:, t]) for t, trunk in enumerate(trunks)]
+
+
+def _inputs(policy: Policy, prompt: Prompt, ids: tuple[int, ...]) -> dict[str, torch.Tensor]:
+    """One row of model inputs; pixels take the model's type, as some vision towers do not convert them."""
+    row = prompt.model_inputs(ids, policy.device)
+    return {key: value.to(policy.model.dtype) if value.is_floating_point() else value for key, value in row.items()}
 
 
 def _positions(model: Any, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
@@ -217,8 +223,8 @@ def decode_apart(policy: Policy, trunk: Trunk, max_rows: int) -> None:
 
 
 def _decode_same_prefix(policy: Policy, prompt: Prompt, ids: tuple[int, ...], rows: Sequence[Row]) -> None:
-    one = prompt.model_inputs(ids, policy.device)
-    inputs: dict[str, Any] = {key: torch.cat([value] * len(rows)) for key, value in one.items()}
+    one = _inputs(policy, prompt, ids)
+    inputs = {key: torch.cat([value] * len(rows)) for key, value in one.items()}
     positions = _positions(policy.model, inputs)
     cache = None
     while any(row.finish is None for row in rows):

@@ -64,7 +64,8 @@ def encode_prompt(processor: Any, messages: Sequence[Message]) -> Prompt:
     images = [open_image(path) for message in messages for path in message.images]
     # Some processors append the image mask only when asked for tensors; a batch of one needs no padding.
     encoded = processor(text=[text], images=images or None, return_tensors="pt")
-    extras = {k: v for k, v in encoded.items() if k not in ("input_ids", "attention_mask") and isinstance(v, torch.Tensor)}
+    tensors = {key: value for key, value in encoded.items() if isinstance(value, torch.Tensor)}
+    extras = {key: value for key, value in tensors.items() if key not in ("input_ids", "attention_mask")}
     return Prompt(ids=tuple(encoded["input_ids"][0].tolist()), extras=extras)
 
 
@@ -86,8 +87,8 @@ def end_token_ids(model: Any, tokenizer: Any) -> tuple[int, ...]:
 
 def banned_token_ids(model: Any, tokenizer: Any) -> tuple[int, ...]:
     """Image, video and other placeholder ids that must never be sampled (a sampled one would ask for pixels)."""
-    names = ("image_token_id", "video_token_id", "image_token_index", "video_token_index", "vision_start_token_id", "vision_end_token_id")
-    found = {getattr(model.config, name, None) for name in names}
+    ids = ("image_token_id", "video_token_id", "vision_start_token_id", "vision_end_token_id")
+    found = {getattr(model.config, name, None) for name in (*ids, "image_token_index", "video_token_index")}
     words = ("<image>", "<fake_token_around_image>", "<global-img>", "<|image_pad|>", "<|video_pad|>", "<|vision_pad|>")
     vocabulary = tokenizer.get_vocab()
     found |= {vocabulary.get(word) for word in words}
@@ -105,7 +106,7 @@ def prompt_positions(model: Any, inputs: dict[str, torch.Tensor]) -> torch.Tenso
     ids = inputs["input_ids"]
     if hasattr(core, "get_rope_index"):
         grids = {k: inputs[k] for k in ("image_grid_thw", "video_grid_thw") if k in inputs}
-        positions, _ = core.get_rope_index(ids, mm_token_type_ids=inputs["mm_token_type_ids"], **grids)
+        positions: torch.Tensor = core.get_rope_index(ids, mm_token_type_ids=inputs["mm_token_type_ids"], **grids)[0]
         return positions
     return torch.arange(ids.shape[1], device=ids.device)[None]
 

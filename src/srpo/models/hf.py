@@ -216,9 +216,11 @@ def _folder(path_or_name: str) -> Path | None:
             raise ModelError(f"{path}: no config.json in this folder; give the folder that save_pretrained wrote")
         if not any(path.glob("*.safetensors")) and not any(path.glob("*.bin")):
             raise ModelError(f"{path}: no weights in this folder (*.safetensors); copy them or save the model again")
+        if not any(path.glob("*processor_config.json")):
+            raise ModelError(f"{path}: no processor in this folder; {_SAVE_PROCESSOR}")
         return path
-    # A hub name is `owner/name`; anything else can only be meant as a path.
-    if path.is_absolute() or path_or_name.startswith((".", "~")) or path_or_name.count("/") != 1:
+    # A hub name is `owner/name`; anything else, or a name inside a folder that exists, is meant as a path.
+    if path.parts[:1] in (("/",), ("~",), ("..",)) or path_or_name.count("/") != 1 or path.parent.is_dir():
         raise ModelError(f"{path}: no such model folder")
     return None
 
@@ -227,7 +229,7 @@ def _check_architecture(path_or_name: str) -> None:
     try:
         config = transformers.AutoConfig.from_pretrained(path_or_name)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ModelError(f"{path_or_name}: no model there, or no readable config.json ({_first_line(error)})") from error
+        raise ModelError(f"{path_or_name}: no model, or no readable config.json ({_first_line(error)})") from error
     if type(config) not in transformers.MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING:
         raise ModelError(f"{path_or_name}: {config.model_type} is not a vision-language model")
 

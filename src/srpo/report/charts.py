@@ -16,7 +16,7 @@ from markupsafe import Markup
 
 from srpo.report.wording import shorten
 
-_NAME, _LEFT, _RIGHT = 0.0, 17.0, 66.0
+_NAME, _LEFT, _RIGHT = 0.0, 16.0, 71.0
 """Columns of a bar plot in percent: names, then the plot, then the printed values."""
 _LABEL, _BAR, _GAP, _AXIS = 21, 19, 12, 24
 _HEIGHT, _TOP = 190, 10
@@ -24,13 +24,14 @@ _MOST_POINTS: Final = 300
 
 
 class Bar(NamedTuple):
-    """One bar: a value of none is printed in words and draws nothing."""
+    """One bar: a value of none is printed in words and draws nothing; `detail` gives way where space is short."""
 
     name: str
     value: float | None
     text: str
     low: float | None = None
     high: float | None = None
+    detail: str = ""
 
 
 class BarGroup(NamedTuple):
@@ -121,11 +122,11 @@ def share(value: float, maximum: float) -> float:
 
 
 def nice_maximum(value: float) -> float:
-    """The next 1, 2, 4, 6 or 8 times a power of ten: quarters of it are short numbers."""
+    """The next round number up: quarters of it are short to print."""
     if not math.isfinite(value) or value <= 0:
         return 1.0
     unit = 10.0 ** math.floor(math.log10(value))
-    return next((m * unit for m in (1, 2, 4, 6, 8) if m * unit >= value), 10 * unit)
+    return next((m * unit for m in (1, 1.2, 1.6, 2, 2.4, 3.2, 4, 6, 8) if m * unit >= value), 10 * unit)
 
 
 def svg(words: Words, height: float, parts: Iterable[Markup]) -> Markup:
@@ -144,7 +145,8 @@ def svg_text(x: float, y: float, text: str, css: str, anchor: str = "start") -> 
 def _bar(top: float, series: int, bar: Bar, maximum: float) -> Markup:
     middle = top + _BAR / 2
     parts = [svg_text(_NAME, middle + 4, shorten(bar.name, 12), "name")]
-    parts.append(svg_text(100.0, middle + 4, bar.text, "value", "end"))
+    words = '<text x="100%" y="{:.1f}" class="value" text-anchor="end">{}<tspan class="detail">{}</tspan></text>'
+    parts.append(Markup(words).format(middle + 4, bar.text, bar.detail and f" {bar.detail}"))
     if bar.value is not None and math.isfinite(bar.value):
         width = (_RIGHT - _LEFT) * share(bar.value, maximum)
         rect = '<rect class="s{}" x="{:.2f}%" y="{:.1f}" width="{:.2f}%" height="{}" rx="2"/>'

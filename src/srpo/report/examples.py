@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import io
 import warnings
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from itertools import zip_longest
 from pathlib import Path
 from typing import Final, Literal
 
@@ -20,9 +20,9 @@ CHANGES: Final[tuple[Change, ...]] = ("fixed", "broken", "still wrong", "still r
 
 HOW_CHOSEN: Final = (
     "Nobody picked these. Whole minimal sets are drawn in a pseudo-random order fixed by the seed of the run, in turn "
-    "from the sets where something broke, where something was fixed, where something is still wrong, and where all is "
-    "still right, and in turn from each split. Broken and rare kinds are therefore shown more often than they occur: "
-    "read rates from the tables, not from here."
+    "from the sets where something was fixed, where something broke, where something is still wrong, where all is "
+    "still right, and where something could not be judged, each time from the split that was used least. Rare kinds "
+    "are therefore shown more often than they occur: read rates from the tables, not from here."
 )
 _LARGEST_SIDE: Final = 384
 """Pixels; larger pictures are shrunk so that the page stays small."""
@@ -136,14 +136,16 @@ def _outputs_by_sample(
 
 
 def _in_turn(sets: dict[str, list[Example]], seed: int) -> list[list[Example]]:
-    """Sets in an order that takes one of each kind of change in turn, and inside a kind one of each split."""
+    """Sets in an order that takes one of each kind of change in turn, from the split that was used least."""
     kinds: dict[Change, dict[str, list[str]]] = {change: {} for change in CHANGES}
     for group in sorted(sets, key=lambda name: seed_of("examples", seed, name)):
         split = sets[group][0].sample.split
         kinds[set_change(sets[group])].setdefault(split, []).append(group)
-    queues = [_deal(splits[name] for name in sorted(splits)) for splits in kinds.values()]
-    return [sets[group] for group in _deal(queues)]
-
-
-def _deal(queues: Iterable[list[str]]) -> list[str]:
-    return [name for row in zip_longest(*queues) for name in row if name is not None]
+    used: Counter[str] = Counter()
+    order: list[list[Example]] = []
+    while len(order) < len(sets):
+        for splits in (waiting for waiting in kinds.values() if any(waiting.values())):
+            split = min((name for name in splits if splits[name]), key=lambda name: (used[name], name))
+            used[split] += 1
+            order.append(sets[splits[split].pop(0)])
+    return order

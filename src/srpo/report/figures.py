@@ -28,9 +28,10 @@ _PARTS_IN_WORDS: Final = {
 _STEP_LABELS: Final = {
     **{name: f"{i} {TITLES[name]}" for i, name in enumerate(STEP_NAMES, 1)},
     "answer": "Reply",
-    "never": "Never unsafe",
-    "unjudged": "An earlier step is not judged",
 }
+_NO_STEP: Final = {"never": "Never unsafe", "unjudged": "An earlier step is not judged"}
+_NARROW: Final = 0.03
+"""Intervals below this width are printed with one more digit."""
 _CURVES: Final = {"loss": "loss", "reference_loss": "reference part", "contrast_loss": "contrast part"}
 
 
@@ -110,7 +111,7 @@ def failing_step_figure(report: Report) -> Figure | None:
     counts = report.first_failing_step
     names = [name for name in series_of(report) if name in counts]
     found = dict.fromkeys(step for name in names for step in counts[name])
-    steps = [s for s in _STEP_LABELS if s in found] + [s for s in found if s not in _STEP_LABELS]
+    steps = [s for s in _STEP_LABELS if s in found] + [s for s in found if s not in _STEP_LABELS and s not in _NO_STEP]
     if not steps:
         return None
     top = nice_maximum(max(counts[n].get(s, 0) for n in names for s in steps))
@@ -118,9 +119,13 @@ def failing_step_figure(report: Report) -> Figure | None:
     ticks = [(top * part, f"{top * part:g}") for part in (0.0, 0.5, 1.0)]
     title = "First unsafe step"
     caption = "How many jointly unsafe items first turn unsafe at each step, greedy decoding."
+    rest = {words: tuple(str(counts[n].get(key, 0)) for n in names) for key, words in _NO_STEP.items() if key in found}
+    for words, numbers in rest.items():
+        caption += f" {words}: " + ", ".join(f"{n} {number}" for n, number in zip(names, numbers, strict=True)) + "."
     chart = bar_chart(Words("first-step", title, caption), groups, top, ticks)
-    rows = tuple((g.label, *(bar.text for bar in g.bars)) for g in groups)
-    return Figure(title, caption, chart, _legend(names), ("step", *names), rows)
+    rows = [(g.label, *(bar.text for bar in g.bars)) for g in groups]
+    rows += [(words, *numbers) for words, numbers in rest.items()]
+    return Figure(title, caption, chart, _legend(names), ("step", *names), tuple(rows))
 
 
 def exploration_figures(report: Report) -> list[Figure]:
@@ -171,7 +176,7 @@ def _bars(key: str, title: str, caption: str, names: Sequence[str], groups: Sequ
     if not groups or not names:
         return None
     chart = bar_chart(Words(key, title, caption), groups, 1.0, PERCENT_TICKS)
-    rows = tuple((g.label, *(bar.text for bar in g.bars)) for g in groups)
+    rows = tuple((g.label, *(f"{bar.text} {bar.detail}".strip() for bar in g.bars)) for g in groups)
     return Figure(title, caption, chart, _legend(names), ("", *names), rows)
 
 
@@ -186,10 +191,11 @@ def _group(label: str, metrics: Mapping[str, Metric | None]) -> BarGroup:
 def _bar(name: str, metric: Metric | None) -> Bar:
     if metric is None or metric.value is None or not known(metric.value):
         return Bar(name, None, NOT_SCORED)
-    text = percent(metric.value)
+    detail = ""
     if metric.low is not None and metric.high is not None:
-        text += f" ({100 * metric.low:.0f}{DASH}{100 * metric.high:.0f})"
-    return Bar(name, metric.value, text, metric.low, metric.high)
+        digits = 1 if metric.high - metric.low < _NARROW else 0
+        detail = f"({100 * metric.low:.{digits}f}{DASH}{100 * metric.high:.{digits}f})"
+    return Bar(name, metric.value, percent(metric.value), metric.low, metric.high, detail)
 
 
 def _count_bar(name: str, count: int) -> Bar:

@@ -7,7 +7,9 @@ from typing import Final, NamedTuple
 from srpo.report.figures import exploration_yields, training_log
 from srpo.report.table import HeadlineRow, headline_rows, pairs_of
 from srpo.report.wording import (
+    DASH,
     MOST_UNSCORED,
+    NOT_COMPARED,
     Reading,
     known,
     many_unscored,
@@ -19,7 +21,13 @@ from srpo.report.wording import (
 )
 from srpo.types import Report
 
-_TILES: Final = ("safe", "effective_benign", "joint4", "over_refusal")
+_OPENINGS: Final = {
+    "safe": "Safe replies to requests that are unsafe together with their picture",
+    "effective_benign": "Helpful replies to harmless requests",
+    "joint4": "Sets in which all four items are right",
+    "over_refusal": "Harmless requests that were declined or warned about",
+}
+"""The measures that must be read together, as the summary calls them."""
 
 
 class Tile(NamedTuple):
@@ -29,6 +37,7 @@ class Tile(NamedTuple):
     items: str
     before: str
     after: str
+    change: str
     reading: Reading
 
 
@@ -41,9 +50,9 @@ def main_rows(report: Report) -> list[HeadlineRow]:
 def tiles(report: Report) -> list[Tile]:
     """The measures that must be read together."""
     return [
-        Tile(row.words.label, row.words.items, _value(row, "before"), _value(row, "after"), row.reading)
+        Tile(row.words.label, row.words.items, _value(row, "before"), _value(row, "after"), _change(row), row.reading)
         for row in main_rows(report)
-        if row.metric in _TILES
+        if row.metric in _OPENINGS
     ]
 
 
@@ -82,23 +91,27 @@ def _done(report: Report) -> str:
 
 
 def _outcome(report: Report) -> str:
-    return " ".join(_sentence(row) for row in main_rows(report) if row.metric in _TILES)
+    return " ".join(_sentence(row) for row in main_rows(report) if row.metric in _OPENINGS)
 
 
 def _sentence(row: HeadlineRow) -> str:
-    subject = f"{row.words.label} ({row.words.items.removesuffix('; lower is better')})"
-    values = f"{_value(row, 'before')} before, {_value(row, 'after')} after"
-    comparison = row.comparison
-    if comparison is None or not known(comparison.difference):
-        return f"{subject}: {values}."
-    interval = points_interval(comparison.low, comparison.high)
-    change = typeset(f"{points(comparison.difference)}, 95 % interval {interval}")
-    return f"{subject}: {values} ({change}: {row.reading.text})."
+    before, after = _value(row, "before"), _value(row, "after")
+    ending = f" ({row.reading.text})" if row.reading.kind == "same" else ""
+    if row.comparison is None:
+        ending = f"; the two are {NOT_COMPARED.removeprefix(DASH).strip(' ()')}"
+    return f"{_OPENINGS[row.metric]}: {before} before, {after} after{ending}."
 
 
 def _limits(report: Report) -> str:
     text = f"Judge: {report.judge}. The intervals cover the choice of test items, not the luck of training: "
     return text + f"this is one run with seed {report.seed}, and it speaks of this benchmark and this judge only."
+
+
+def _change(row: HeadlineRow) -> str:
+    comparison = row.comparison
+    if comparison is None or not known(comparison.difference):
+        return ""
+    return typeset(f"{points(comparison.difference)} ({points_interval(comparison.low, comparison.high)})")
 
 
 def _value(row: HeadlineRow, side: str) -> str:

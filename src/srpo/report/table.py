@@ -90,7 +90,7 @@ def headline_table(report: Report) -> Table:
         if rows:
             table.add_row(Text(title, style="bold"))
         for row in rows:
-            table.add_row(*(Text(cell, style=_style(row, i)) for i, cell in enumerate(_cells(row))))
+            table.add_row(*(Text(cell) for cell in _terminal_cells(row)), _reading_text(row))
         table.add_section()
     return table
 
@@ -143,5 +143,27 @@ def _difference_cell(comparison: Comparison | None) -> str:
     return f"{points(comparison.difference)} ({interval}; {p_value(comparison.p_value)})"
 
 
-def _style(row: HeadlineRow, column: int) -> str:
-    return _STYLES[row.reading.kind] if column == 4 else ""
+def _terminal_cells(row: HeadlineRow) -> tuple[str, ...]:
+    """Two short lines per cell: a terminal is narrow."""
+    counts = counted(row.before) if row.before else ""
+    name = "\n".join(filter(None, (row.words.label, ", ".join(filter(None, (row.words.items, counts))))))
+    compared = row.comparison is not None and row.comparison.difference is not None
+    difference = points(row.comparison.difference) if row.comparison and compared else row.reading.text
+    if row.comparison and compared:
+        difference += "\n" + points_interval(row.comparison.low, row.comparison.high)
+    return (name, _terminal_metric(row.before, counts), _terminal_metric(row.after, counts), difference)
+
+
+def _terminal_metric(metric: Metric | None, counts: str) -> str:
+    if metric is None:
+        return NOT_SCORED
+    interval = percent_interval(metric.low, metric.high) if metric.value is not None else ""
+    own = counted(metric) if counted(metric) != counts else ""
+    return "\n".join(filter(None, (percent(metric.value), interval, own)))
+
+
+def _reading_text(row: HeadlineRow) -> Text:
+    text = Text(row.reading.text, style=_STYLES[row.reading.kind])
+    if row.comparison and row.comparison.p_value is not None:
+        text.append("\n" + p_value(row.comparison.p_value), style="dim")
+    return text

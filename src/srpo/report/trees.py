@@ -8,7 +8,7 @@ from markupsafe import Markup
 from pydantic import ConfigDict, Field
 
 from srpo.report.charts import Words, svg, svg_text
-from srpo.report.wording import MINUS, clip
+from srpo.report.wording import MINUS, clip, shorten
 from srpo.steps import ANSWER, TITLES, body, split
 from srpo.types import Contrast, Outcome, Record, Sample, Tree
 
@@ -19,9 +19,11 @@ OUTCOME_WORDS: Final[dict[Outcome, str]] = {
     "neutral": "neutral",
     "missing": "not judged",
 }
-_FIRST, _END, _ICON, _WORD = 2.0, 58.0, 60.5, 63.0
+_FIRST, _END, _ICON, _WORD = 2.0, 50.0, 53.0, 55.5
 _TRUNK, _BELOW, _ROW = 30, 52, 17
 _LONGEST: Final = 2000
+_MOST_TAGS: Final = 8
+"""Letters of contrast marks in the drawing; the list below it has them all."""
 
 
 class TreeView(Record):
@@ -119,7 +121,7 @@ def _trunk(view: TreeView, steps: int) -> list[Markup]:
         middle = (_x(index, steps) + _x(index + 1, steps)) / 2
         parts.append(svg_text(middle, _TRUNK - 11, "reply" if title == "Reply" else str(index + 1), "tick", "middle"))
     parts.append(svg_text(_ICON, _TRUNK + 4, "reference path", "name"))
-    parts.append(svg_text(100.0, _TRUNK + 4, _tags(view, set(view.tree.trunk)), "tick", "end"))
+    parts.append(svg_text(100.0, _TRUNK + 4, shorten(_tags(view, set(view.tree.trunk)), _MOST_TAGS), "tick", "end"))
     return parts
 
 
@@ -127,8 +129,8 @@ def _row(branch: BranchView, x: float, y: float) -> Markup:
     line = '<line class="t-{}" x1="{:.2f}%" y1="{}" x2="{:.2f}%" y2="{}"/>'
     parts = [Markup(line).format(branch.outcome, x, y, _END + 1, y)]
     parts.append(svg_text(_ICON, y + 4, branch.icon, f"icon t-{branch.outcome}", "middle"))
-    parts.append(svg_text(_WORD, y + 4, branch.word, "name"))
-    parts.append(svg_text(100.0, y + 4, branch.contrasts, "tick", "end"))
+    parts.append(svg_text(_WORD, y + 4, f"{branch.number} {branch.word}", "name"))
+    parts.append(svg_text(100.0, y + 4, shorten(branch.contrasts, _MOST_TAGS), "tick", "end"))
     return Markup("").join(parts)
 
 

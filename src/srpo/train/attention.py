@@ -12,6 +12,7 @@ import torch
 
 from srpo.errors import ModelError
 from srpo.train.pack import Row
+from srpo.train.segments import SEGMENTS
 
 TREE_ARCHITECTURES = frozenset({"idefics3", "smolvlm", "qwen2_5_vl"})
 """Model types for which tree and flat rows were shown to give equal log-probabilities and gradients.
@@ -19,7 +20,7 @@ TREE_ARCHITECTURES = frozenset({"idefics3", "smolvlm", "qwen2_5_vl"})
 Sliding windows, recurrent layers and bidirectional attention over images do not fit the mask below.
 """
 
-_MASKED_ATTENTION = frozenset({"sdpa", "eager"})
+_MASKED_ATTENTION = frozenset({"sdpa", "eager", SEGMENTS})
 
 
 def check_architecture(config: Any) -> None:
@@ -37,7 +38,7 @@ def check_attention(config: Any) -> None:
     """Raise ModelError unless the model's attention takes an explicit mask."""
     name = config.get_text_config()._attn_implementation
     if name not in _MASKED_ATTENTION:
-        raise ModelError(f"rows are trained with an explicit mask, which attn_implementation {name} does not take; use sdpa")
+        raise ModelError(f"attn_implementation {name} takes no explicit mask, which training needs; use sdpa")
 
 
 def row_ids(rows: Sequence[Row], pad: int, device: torch.device) -> torch.Tensor:
@@ -83,8 +84,8 @@ def row_positions(rows: Sequence[Row], prompts: Sequence[torch.Tensor], device: 
     return (positions_ABN[0] if axes == 1 else positions_ABN).to(device)
 
 
-def attention_mask(mask_BNN: torch.Tensor, implementation: str, dtype: torch.dtype) -> torch.Tensor:
+def attention_mask(mask_B1NN: torch.Tensor, implementation: str, dtype: torch.dtype) -> torch.Tensor:
     """The boolean mask [B, 1, N, N] as the attention implementation wants it: eager code adds its mask to scores."""
     if implementation == "sdpa":
-        return mask_BNN
-    return torch.zeros_like(mask_BNN, dtype=dtype).masked_fill(~mask_BNN, torch.finfo(dtype).min)
+        return mask_B1NN
+    return torch.zeros_like(mask_B1NN, dtype=dtype).masked_fill(~mask_B1NN, torch.finfo(dtype).min)

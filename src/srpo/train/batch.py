@@ -64,7 +64,7 @@ class TreeDataset(Dataset[TreeItem]):
         self.folder = Path(folder)
         self.instruction = instruction
         # Shared memory, so that persistent loader workers see the epoch that the main process sets.
-        self._epoch = torch.zeros((), dtype=torch.long).share_memory_()
+        self._epoch = torch.zeros((), dtype=torch.long).share_memory_()  # type: ignore[no-untyped-call]
 
     def __len__(self) -> int:
         return len(self.trees)
@@ -111,9 +111,9 @@ class TreeOrder(Sampler[int]):
 class TreeExample:
     """A tree ready for the model.
 
-    `rows` is one row (tree) or one per path (flat); `weight` is 0 for fillers and if the loss type has nothing to learn from
-    this visit.  `dropped` counts branches of contrasts that were too long, `rejected` those that hold placeholder ids or no
-    token, `reencoded` those that had no stored ids.
+    `rows` is one row (tree) or one per path (flat); `weight` is 0 for fillers and if the loss type has nothing to
+    learn from this visit.  `dropped` counts branches of contrasts that were too long, `rejected` those that hold
+    placeholder ids or no token, `reencoded` those that had no stored ids.
     """
 
     id: str
@@ -197,7 +197,8 @@ class TreeCollator:
     def _trunk(self, tree: Tree) -> list[tuple[int, ...]]:
         """Ids of the reference path's segments; the end token closes the last one."""
         nodes = [tree.nodes[i] for i in tree.trunk]
-        segments = [encode_segment(self.processor.tokenizer, n.text) if n.token_ids is None else n.token_ids for n in nodes]
+        words = self.processor.tokenizer
+        segments = [encode_segment(words, n.text) if n.token_ids is None else n.token_ids for n in nodes]
         if not segments or not all(segments):
             raise DataError(f"tree {tree.id}: a node of the reference path has no tokens")
         if segments[-1][-1] not in self.end_ids:
@@ -235,8 +236,8 @@ class TreeCollator:
         for contrast in item.contrasts:
             if contrast.chosen in ids and contrast.rejected in ids:
                 chosen, rejected = ids[contrast.chosen], ids[contrast.rejected]
-                tokens = forks[contrast.prefix] - forks[0]
-                pair = Pair(contrast.chosen, contrast.rejected, contrast.prefix, tokens, common_prefix(chosen, rejected))
+                tokens, shared = forks[contrast.prefix] - forks[0], common_prefix(chosen, rejected)
+                pair = Pair(contrast.chosen, contrast.rejected, contrast.prefix, tokens, shared)
                 if usable(pair, min(len(chosen), len(rejected)), self.loss_type):
                     able.append(pair)
         if len(able) > self.max_contrasts:
@@ -257,7 +258,7 @@ def _by_tree(trees: Sequence[Tree], contrasts: Sequence[Contrast]) -> dict[str, 
             raise DataError(f"a contrast names tree {contrast.tree}, which is not among the {len(trees)} trees given")
         for node in (contrast.chosen, contrast.rejected):
             if node not in tree.branches or tree.prefix(node) != contrast.prefix:
-                raise DataError(f"tree {tree.id}: node {node} of a contrast is not a branch of prefix {contrast.prefix}")
+                raise DataError(f"tree {tree.id}: contrast node {node} is not a branch of prefix {contrast.prefix}")
         grouped[contrast.tree].append(contrast)
     return {tree.id: tuple(grouped[tree.id]) for tree in trees}
 

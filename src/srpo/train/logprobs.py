@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.functional import cross_entropy
 from torch.utils.checkpoint import checkpoint
 
 from srpo.train.loss import widen
@@ -56,13 +57,12 @@ def _token_logps(
     def score(hidden_cD: torch.Tensor, targets_c: torch.Tensor) -> torch.Tensor:
         return _pick(head(hidden_cD), targets_c)
 
-    parts = zip(hidden_PD.split(size), targets_P.split(size), strict=True)
+    parts = zip(torch.split(hidden_PD, size), torch.split(targets_P, size), strict=True)
     return torch.cat([checkpoint(score, hidden, target, use_reentrant=False) for hidden, target in parts])
 
 
 def _pick(logits_PV: torch.Tensor, targets_P: torch.Tensor) -> torch.Tensor:
-    logits_PV = widen(logits_PV)
-    return logits_PV.gather(1, targets_P[:, None])[:, 0] - logits_PV.logsumexp(1)
+    return -cross_entropy(widen(logits_PV), targets_P, reduction="none")
 
 
 def _body(module: Any) -> Any | None:

@@ -36,7 +36,7 @@ Z_MAX = -1e-6
 class Pair:
     """A contrast in terms of paths: numbers of the two branches, and where they fork and part.
 
-    `prefix` counts reference segments, `prefix_tokens` their tokens; `shared` counts the tokens both branches begin with.
+    `prefix` counts reference segments, `prefix_tokens` their tokens, `shared` the tokens both branches begin with.
     """
 
     chosen: int

@@ -15,6 +15,7 @@ from srpo.train.attention import attention_mask, row_ids, row_mask, row_position
 from srpo.train.batch import TreeExample
 from srpo.train.logprobs import token_logps, unwrap
 from srpo.train.pack import Row
+from srpo.train.segments import SEGMENTS, plan_segments
 from srpo.train.vision import PER_TOKEN, VisionFeatures, encoded_images, stacked_images
 
 PathLogps = dict[int, torch.Tensor]
@@ -38,7 +39,7 @@ class TreeScorer:
             rows = [(i, row) for i in group for row in examples[i].rows]
             owners = [(i, path.path, len(path.targets)) for i, row in rows for path in row.scored]
             logps_P = self._forward(model, [examples[i] for i, _ in rows], [row for _, row in rows])
-            parts = logps_P.split([length for *_, length in owners])
+            parts = torch.split(logps_P, [length for *_, length in owners])
             for (i, path, _), logps_T in zip(owners, parts, strict=True):
                 results[i][path] = logps_T
         return results
@@ -60,11 +61,10 @@ class TreeScorer:
         # Nothing sees padding; a text token asks for no image features.
         ids_BN = row_ids(rows, pad=rows[0].ids[-1], device=device)
         prompts = [self._prompt_positions(core, example, row) for example, row in zip(examples, rows, strict=True)]
-        implementation = core.config.get_text_config()._attn_implementation
         inputs = {
             "input_ids": ids_BN,
-            "attention_mask": attention_mask(row_mask(rows, device), implementation, core.dtype),
             "position_ids": row_positions(rows, prompts, device),
+            **_attention(core, rows, device),
             **self._images(model, examples, device),
         }
         length = ids_BN.shape[1]
@@ -88,3 +88,13 @@ class TreeScorer:
             positions = prompt_positions(core, prompt.model_inputs(following, torch.device("cpu")))
             self._positions[key] = positions if positions.ndim == 2 else positions[:, 0]
         return self._positions[key]
+
+
+def _attention(core: Any, rows: Sequence[Row], device: torch.device) -> dict[str, Any]:
+    """What keeps branches apart: a plan for attention by segments, else a mask."""
+    implementation = core.config.get_text_config()._attn_implementation
+    if implementation == SEGMENTS:
+        # A mask of four dimensions keeps transformers from making one; attention by segments does not look at it.
+        unused = torch.ones(1, 1, 1, 1, dtype=torch.bool, device=device)
+        return {"attention_mask": unused, "tree_segments": plan_segments(rows, device)}
+    return {"attention_mask": attention_mask(row_mask(rows, device), implementation, core.dtype)}

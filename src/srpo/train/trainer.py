@@ -20,6 +20,7 @@ from srpo.train.figures import Figures
 from srpo.train.logprobs import unwrap
 from srpo.train.loss import tree_loss
 from srpo.train.scorer import TreeScorer
+from srpo.train.segments import use_segments
 from srpo.train.vision import VisionFeatures, freeze_vision, restrict_to_language, vision_frozen
 
 
@@ -168,6 +169,10 @@ def _prepare(model: Any, args: SRPOConfig, peft_config: Any) -> Any:
         freeze_vision(model)
     if args.disable_dropout:
         _disable_dropout(model)
+    core = unwrap(model)
+    by_segments = args.step_impl == "tree" and args.tree_attention == "segments"
+    if by_segments and core.config.get_text_config()._attn_implementation == "sdpa":
+        use_segments(core)
     return model
 
 
@@ -176,4 +181,4 @@ def _disable_dropout(model: nn.Module) -> None:
         if isinstance(module, nn.Dropout):
             module.p = 0.0
         if isinstance(getattr(module, "attention_dropout", None), float):
-            module.attention_dropout = 0.0
+            module.__dict__["attention_dropout"] = 0.0

@@ -1,0 +1,135 @@
+"""The report stage: finished files to one `Report`, a page and a JSON file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from srpo.errors import DataError
+from srpo.evaluate import HEADLINE, by_split, compare, first_failing_steps, metrics
+from srpo.explore import PrefixYield, outcome, sum_yields
+from srpo.records import read_records, write_text
+from srpo.report import Example, TreeView, choose_examples, load_images, png_of, render_page
+from srpo.run_config import RunConfig
+from srpo.runs import RunFolder
+from srpo.stages import BASE, TRAINED, contrasts_of, scoring_judge, trained_folder
+from srpo.types import Comparison, Completion, Contrast, Metric, Report, Result, Sample, Tree, Verdict
+
+SYSTEMS = (BASE, TRAINED)
+
+
+def write_report(run: RunFolder, config: RunConfig) -> Report:
+    """Compute all figures and write `report.json` and `report.html`."""
+    contrasts, yields = contrasts_of(run, config)
+    judge = scoring_judge(config).name
+    results = [r for r in read_records(run.results, Result) if r.judge == judge]
+    if not results:
+        raise DataError(f"{run.results}: no result of judge {judge}; run `srpo evaluate {run.path}` first")
+    report = summarize(run, config, results, yields)
+    write_text(run.report_json, json.dumps(report.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n")
+    write_text(run.report_html, _page(run, config, report, results, contrasts))
+    return report
+
+
+def summarize(
+    run: RunFolder, config: RunConfig, results: Sequence[Result], yields: Sequence[Sequence[PrefixYield]]
+) -> Report:
+    """All figures of a run; everything but `seconds` depends on files and seed alone."""
+    headline, *others = config.evaluate.decodings()
+    manifest = run.read_manifest()
+    systems = _by_system(results, headline)
+    return Report(
+        systems=_metrics(systems, config.seed),
+        sampled=_metrics(_by_system(results, others[0]), config.seed) if others else {},
+        splits=_splits(systems, config.seed),
+        comparisons=tuple(_comparisons(results, config)),
+        first_failing_step={name: first_failing_steps(rows) for name, rows in systems.items()},
+        exploration={_KEYS[kind]: [y.model_dump(mode="json") for y in rows] for kind, rows in sum_yields(yields).items()},
+        training={"log": _training_log(run), "loss_type": config.train.loss_type},
+        seconds={stage: round(seconds, 1) for stage, seconds in manifest.seconds.items()},
+        seed=config.seed,
+        judge=scoring_judge(config).name,
+        config_sha256=manifest.config_sha256 or "",
+        versions=manifest.versions,
+    )
+
+
+_KEYS = {"all": "prefixes", "hazard": "hazard", "benign": "benign"}
+
+
+def _by_system(results: Sequence[Result], decoding: str) -> dict[str, list[Result]]:
+    return {name: [r for r in results if r.system == name and r.decoding == decoding] for name in SYSTEMS}
+
+
+def _metrics(systems: Mapping[str, Sequence[Result]], seed: int) -> dict[str, dict[str, Metric]]:
+    return {name: metrics(rows, seed=seed) for name, rows in systems.items()}
+
+
+def _splits(systems: Mapping[str, Sequence[Result]], seed: int) -> dict[str, dict[str, dict[str, Metric]]]:
+    found: dict[str, dict[str, dict[str, Metric]]] = {}
+    for name, rows in systems.items():
+        for split, part in by_split(rows).items():
+            found.setdefault(split, {})[name] = metrics(part, seed=seed)
+    return found
+
+
+def _comparisons(results: Sequence[Result], config: RunConfig) -> list[Comparison]:
+    found = []
+    for decoding in config.evaluate.decodings():
+        systems = _by_system(results, decoding)
+        found += [compare(systems[BASE], systems[TRAINED], metric, config.seed) for metric in HEADLINE]
+    return found
+
+
+def _training_log(run: RunFolder) -> list[dict[str, Any]]:
+    path = trained_folder(run) / "log.json"
+    if not path.exists():
+        return []
+    rows = json.loads(path.read_text(encoding="utf-8"))
+    return [row for row in rows if "loss" in row]
+
+
+def _page(
+    run: RunFolder, config: RunConfig, report: Report, results: Sequence[Result], contrasts: Sequence[Contrast]
+) -> str:
+    samples = read_records(run.samples, Sample)
+    responses = read_records(run.responses, Completion)
+    limit = 4 * config.report.example_sets
+    examples: Sequence[Example] = choose_examples(samples, responses, results, limit, config.seed, SYSTEMS)
+    trees = _tree_views(run, config, samples, contrasts)
+    return render_page(report, load_images(examples, run.path), trees, command=f"srpo demo --out {run.path}")
+
+
+def _tree_views(
+    run: RunFolder, config: RunConfig, samples: Sequence[Sample], contrasts: Sequence[Contrast]
+) -> list[TreeView]:
+    """The first trees of the run that gave contrasts: hazard cells and benign ones in turn."""
+    by_id = {sample.id: sample for sample in samples}
+    kept: dict[str, list[Contrast]] = {}
+    for contrast in contrasts:
+        kept.setdefault(contrast.tree, []).append(contrast)
+    trees = [tree for tree in read_records(run.trees, Tree) if tree.id in kept]
+    hazard = [tree for tree in trees if by_id[tree.sample].cell == "hazard"]
+    benign = [tree for tree in trees if by_id[tree.sample].cell != "hazard"]
+    half = -(-config.report.trees // 2)
+    chosen = [*hazard[:half], *benign[: config.report.trees - half]]
+    verdicts: dict[str, list[Verdict]] = {tree.id: [] for tree in chosen}
+    for verdict in read_records(run.verdicts, Verdict):
+        if verdict.subject in verdicts:
+            verdicts[verdict.subject].append(verdict)
+    return [_tree_view(run, config, by_id[t.sample], t, verdicts[t.id], tuple(kept[t.id])) for t in chosen]
+
+
+def _tree_view(
+    run: RunFolder,
+    config: RunConfig,
+    sample: Sample,
+    tree: Tree,
+    verdicts: Sequence[Verdict],
+    kept: tuple[Contrast, ...],
+) -> TreeView:
+    rule = config.contrasts.hazard_refusal
+    outcomes = {v.node: outcome(v, sample.cell, hazard_refusal=rule) for v in verdicts if v.node is not None}
+    picture = png_of(run.path / sample.image.path)
+    return TreeView(sample=sample, tree=tree, outcomes=outcomes, kept=kept, image_png=picture)

@@ -1,0 +1,114 @@
+"""All settings of a run, readable without torch.  One YAML file; every key is documented here.
+
+Stages that live in torch-free files keep their settings beside them; those of training and evaluation stand here.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from srpo.config import Settings
+from srpo.explore import ContrastConfig, ExploreSettings
+from srpo.types import Sampling
+from srpo.world.dataset import TEST_SPLITS, WorldSettings
+
+EMBEDDED = "embedded"
+"""Name of the tiny model that ships with the package."""
+
+
+class JudgeSettings(Settings):
+    """Who judges.  `model` needs `model`; the rates are those of `simulated`."""
+
+    kind: Literal["oracle", "simulated", "model"] = "oracle"
+    model: str | None = Field(default=None, description="hf:PATH_OR_NAME or openai:NAME")
+    base_url: str | None = Field(default=None, description="server of an openai: model")
+    false_safe: float = Field(default=0.0, ge=0, le=1)
+    false_unsafe: float = Field(default=0.0, ge=0, le=1)
+    false_effective: float = Field(default=0.0, ge=0, le=1)
+    false_ineffective: float = Field(default=0.0, ge=0, le=1)
+    failure_rate: float = Field(default=0.0, ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _model_is_named(self) -> Self:
+        if (self.kind == "model") != (self.model is not None):
+            raise ValueError("a judge of kind model needs `model`, and only that kind has one")
+        return self
+
+
+class LoraSettings(Settings):
+    """Adapters on the language model."""
+
+    rank: int = Field(default=8, gt=0)
+    alpha: int = Field(default=16, gt=0)
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    target_modules: tuple[str, ...] = ("q_proj", "v_proj")
+
+
+class TrainSettings(Settings):
+    """Maps one to one onto `srpo.train.SRPOConfig`; what is not here keeps that class's default."""
+
+    loss_type: Literal["srpo", "rpo", "orpo", "sft"] = "srpo"
+    contrast_lambda: float = Field(default=0.3, ge=0)
+    contrast_weight: Literal["contrast", "step"] = "contrast"
+    max_contrasts: int = Field(default=8, gt=0, description="per tree and visit")
+    max_length: int = Field(default=4096, gt=0, description="tokens of a path with its prompt; longer branches are dropped")
+    step_impl: Literal["tree", "flat"] = "tree"
+    freeze_vision: bool = True
+    learning_rate: float = Field(default=5e-5, gt=0)
+    lr_scheduler_type: str = "cosine"
+    warmup_steps: float = Field(default=100, ge=0, description="updates, or a share of the run if below 1")
+    weight_decay: float = Field(default=0.0, ge=0)
+    max_grad_norm: float = Field(default=1.0, gt=0)
+    num_train_epochs: float = Field(default=3, gt=0)
+    max_steps: int = Field(default=-1, description="updates; -1 = by epochs")
+    per_device_train_batch_size: int = Field(default=1, gt=0, description="trees per micro-batch")
+    gradient_accumulation_steps: int = Field(default=8, gt=0)
+    gradient_checkpointing: bool = False
+    bf16: bool = False
+    logging_steps: int = Field(default=10, gt=0)
+    save_steps: int = Field(default=50, gt=0, description="updates between checkpoints, from which a run resumes")
+    lora: LoraSettings | None = None
+
+
+class EvaluateSettings(Settings):
+    """What is measured."""
+
+    splits: tuple[str, ...] = TEST_SPLITS
+    max_new_tokens: int = Field(default=512, gt=0)
+    sampled: bool = Field(default=True, description="also once at temperature 1, beside greedy decoding")
+    judge: JudgeSettings | None = Field(default=None, description="none = the judge that labels branches")
+
+    def decodings(self) -> dict[str, Sampling]:
+        """Name -> sampling; the first is the headline."""
+        found = {"greedy": Sampling(temperature=0.0, max_new_tokens=self.max_new_tokens)}
+        if self.sampled:
+            found["sampled"] = Sampling(temperature=1.0, max_new_tokens=self.max_new_tokens)
+        return found
+
+
+class ReportSettings(Settings):
+    """What the page shows."""
+
+    example_sets: int = Field(default=12, ge=0, description="minimal sets to browse")
+    trees: int = Field(default=6, ge=0, description="reasoning trees to draw")
+
+
+class RunConfig(Settings):
+    """A whole run."""
+
+    seed: int = 0
+    model: str = Field(default=EMBEDDED, description="embedded, hf:PATH_OR_NAME, or openai:NAME (explore and evaluate only)")
+    base_url: str | None = Field(default=None, description="server of an openai: model")
+    dtype: str = Field(default="auto", description="auto, float32 or bfloat16")
+    max_rows: int = Field(default=256, gt=0, description="sequences decoded together")
+    instruction: str | None = Field(default=None, description="prompt file that follows every request, e.g. six_steps")
+    samples: str | None = Field(default=None, description="a samples.jsonl of your own; none = draw the embedded world")
+    world: WorldSettings = Field(default_factory=WorldSettings)
+    explore: ExploreSettings = Field(default_factory=ExploreSettings)
+    judge: JudgeSettings = Field(default_factory=JudgeSettings)
+    contrasts: ContrastConfig = Field(default_factory=ContrastConfig)
+    train: TrainSettings = Field(default_factory=TrainSettings)
+    evaluate: EvaluateSettings = Field(default_factory=EvaluateSettings)
+    report: ReportSettings = Field(default_factory=ReportSettings)

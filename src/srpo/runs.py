@@ -1,0 +1,254 @@
+"""The folder of a run: names of its files, one writer at a time, and a manifest of what made what."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import platform
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import IO, Any, Final
+
+from pydantic import BaseModel, Field, ValidationError
+
+from srpo.config import dump_config, parse_mapping, read_mapping
+from srpo.errors import ConfigError, DataError
+from srpo.records import write_text
+from srpo.types import Record
+
+_PACKAGES: Final = ("srpo", "torch", "transformers", "peft")
+_ABSENT: Final = "(absent)"
+
+
+class Manifest(Record):
+    """What a run was made with and of; hashes are SHA-256 in hex, of a folder over its files' names and hashes."""
+
+    config_sha256: str | None = Field(default=None, description="of config.yaml")
+    versions: dict[str, str] = Field(default_factory=dict, description="of Python and packages, at the last stage")
+    seeds: dict[str, int] = Field(default_factory=dict)
+    inputs: dict[str, str] = Field(default_factory=dict, description="file read -> hash; relative to the run if inside")
+    outputs: dict[str, str] = Field(default_factory=dict, description="file written -> hash")
+    seconds: dict[str, float] = Field(default_factory=dict, description="stage -> wall-clock time, all sessions added")
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """A folder that holds one run.  Make one with `create` or `open`, and write to it inside `lock`."""
+
+    path: Path
+
+    @classmethod
+    def create(cls, path: Path) -> RunFolder:
+        """The run in `path`, made if need be.  Raises DataError if other files are there already."""
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            strangers = [entry.name for entry in path.iterdir() if not entry.name.startswith(".")]
+        except OSError as error:
+            raise DataError(f"{path}: cannot be a run folder ({error.strerror}); choose another path") from None
+        run = cls(path)
+        if strangers and not run.config.exists():
+            held = min(strangers)
+            raise DataError(f"{path}: not a run folder, it holds {held!r} but no config.yaml; choose an empty folder")
+        return run
+
+    @classmethod
+    def open(cls, path: Path) -> RunFolder:
+        """The run that is in `path`.  Raises DataError if there is none."""
+        if not path.is_dir():
+            raise DataError(f"{path}: no such folder; check the path, or start a run there first")
+        run = cls(path)
+        if not run.config.is_file():
+            raise DataError(f"{path}: not a run folder (no config.yaml); check the path, or start a run there first")
+        return run
+
+    @property
+    def config(self) -> Path:
+        return self.path / "config.yaml"
+
+    @property
+    def manifest(self) -> Path:
+        return self.path / "manifest.json"
+
+    @property
+    def samples(self) -> Path:
+        return self.path / "samples.jsonl"
+
+    @property
+    def images(self) -> Path:
+        """Folder of the samples' pictures."""
+        return self.path / "images"
+
+    @property
+    def trees(self) -> Path:
+        return self.path / "trees.jsonl"
+
+    @property
+    def verdicts(self) -> Path:
+        return self.path / "verdicts.jsonl"
+
+    @property
+    def contrasts(self) -> Path:
+        return self.path / "contrasts.jsonl"
+
+    @property
+    def checkpoint(self) -> Path:
+        """Folder of the trained weights."""
+        return self.path / "checkpoint"
+
+    @property
+    def responses(self) -> Path:
+        return self.path / "responses.jsonl"
+
+    @property
+    def results(self) -> Path:
+        return self.path / "results.jsonl"
+
+    @property
+    def report_json(self) -> Path:
+        return self.path / "report.json"
+
+    @property
+    def report_html(self) -> Path:
+        return self.path / "report.html"
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the run alone.  Raises DataError that names the process which holds it already.
+
+        The lock belongs to the process: it is free again when the process ends, in whatever way.
+        """
+        with self._lock_file() as file:
+            self._acquire(file)
+            try:
+                yield
+            finally:
+                # The file stays: removing it would let two processes lock two files of one name.
+                _rewrite(file, "")
+                fcntl.flock(file, fcntl.LOCK_UN)
+
+    def _acquire(self, file: IO[str]) -> None:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _rewrite(file, str(os.getpid()))
+        except BlockingIOError:
+            holder = file.read().strip() or "unknown"
+            problem = f"in use by process {holder}; wait for it, or use another folder"
+            raise DataError(f"{self.path}: {problem}") from None
+        except OSError as error:
+            problem = f"cannot be locked ({error.strerror}); use a local disk with free space"
+            raise DataError(f"{self.path}: {problem}") from None
+
+    def _lock_file(self) -> IO[str]:
+        try:
+            return os.fdopen(os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT, 0o666), "r+", encoding="ascii")
+        except OSError as error:
+            raise DataError(f"{self.path}: cannot write there ({error.strerror}); fix the path or its rights") from None
+
+    def save_config(self, config: BaseModel) -> None:
+        """Write config.yaml and its hash; on resuming, check that nothing has changed.
+
+        Raises ConfigError that names every setting that differs from the file, as old -> new.
+        """
+        text = dump_config(config)
+        if self.config.exists():
+            changes = _changes(read_mapping(self.config), parse_mapping(text))
+            if changes:
+                raise ConfigError(
+                    f"{self.config}: the run was made with other settings ({'; '.join(changes)}); "
+                    "take them back to resume, or use a new folder"
+                )
+        else:
+            write_text(self.config, text)
+        self._update({"config_sha256": _digest(self.config)})
+
+    def read_manifest(self) -> Manifest:
+        """What is recorded so far, nothing if there is no file yet.  Raises DataError if the file is broken."""
+        try:
+            return Manifest.model_validate_json(self.manifest.read_bytes())
+        except FileNotFoundError:
+            return Manifest()
+        except OSError as error:
+            raise DataError(f"{self.manifest}: cannot read ({error.strerror})") from None
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"]) or "file"
+            raise DataError(f"{self.manifest}, {where}: {first['msg']}; delete the file to have it made anew") from None
+
+    def record_files(self, inputs: Iterable[Path] = (), outputs: Iterable[Path] = ()) -> None:
+        """Add the hashes of files and folders that a stage has read and written.
+
+        Raises DataError if one of them is not there.
+        """
+        manifest = self.read_manifest()
+        self._update(
+            {
+                "inputs": manifest.inputs | {self._name(path): _digest(path) for path in inputs},
+                "outputs": manifest.outputs | {self._name(path): _digest(path) for path in outputs},
+            }
+        )
+
+    def record_seeds(self, seeds: Mapping[str, int]) -> None:
+        """Add the seeds that a stage used, by name."""
+        self._update({"seeds": self.read_manifest().seeds | dict(seeds)})
+
+    def record_seconds(self, stage: str, seconds: float) -> None:
+        """Add wall-clock seconds to a stage; what a resumed stage took comes on top of what it took before."""
+        spent = self.read_manifest().seconds
+        self._update({"seconds": spent | {stage: spent.get(stage, 0.0) + seconds}})
+
+    def _update(self, change: Mapping[str, Any]) -> None:
+        manifest = self.read_manifest().model_copy(update={**change, "versions": installed_versions()})
+        write_text(self.manifest, manifest.model_dump_json(indent=2) + "\n")
+
+    def _name(self, path: Path) -> str:
+        absolute, home = path.resolve(), self.path.resolve()
+        return absolute.relative_to(home).as_posix() if absolute.is_relative_to(home) else str(path)
+
+
+def installed_versions() -> dict[str, str]:
+    """Versions of Python and of the packages that decide results, as far as they are installed."""
+    found = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _rewrite(file: IO[str], text: str) -> None:
+    file.seek(0)
+    file.truncate()
+    file.write(text)
+    file.flush()
+
+
+def _digest(path: Path) -> str:
+    """SHA-256 of a file's bytes, read in pieces; of a folder, over the sorted names and hashes of its files."""
+    try:
+        if path.is_dir():
+            files = sorted((f.relative_to(path).as_posix(), f) for f in path.rglob("*") if f.is_file())
+            return hashlib.sha256("".join(f"{name}\0{_digest(f)}\n" for name, f in files).encode()).hexdigest()
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be hashed ({error.strerror}); run the stage that writes it first") from None
+
+
+def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    before, after = _flatten(old), _flatten(new)
+    keys = [*before, *(key for key in after if key not in before)]
+    values = ((key, before.get(key, _ABSENT), after.get(key, _ABSENT)) for key in keys)
+    return [f"{key}: {a!r} -> {b!r}" for key, a, b in values if repr(a) != repr(b)]
+
+
+def _flatten(data: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """Nested mappings as one, with dotted keys; an empty mapping stays a value."""
+    flat: dict[str, Any] = {}
+    for key, value in data.items():
+        flat |= _flatten(value, f"{above}{key}.") if isinstance(value, dict) and value else {f"{above}{key}": value}
+    return flat

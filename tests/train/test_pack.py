@@ -1,0 +1,147 @@
+"""Rows: every branch sees its prompt, its prefix and itself, and nothing else."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from srpo.train.attention import row_mask
+from srpo.train.pack import REFERENCE, Branch, Row, common_prefix, flat_rows, pack_tree
+from srpo.train.segments import plan_segments
+
+tokens = st.lists(st.integers(0, 99), min_size=1, max_size=5).map(tuple)
+
+
+@st.composite
+def trees(draw: st.DrawFn) -> tuple[tuple[int, ...], list[tuple[int, ...]], list[Branch]]:
+    segments = draw(st.lists(tokens, min_size=1, max_size=4))
+    prefixes = st.integers(0, len(segments) - 1)
+    return draw(tokens), segments, draw(st.lists(st.builds(Branch, prefixes, tokens), max_size=6))
+
+
+def path_of(prompt: tuple[int, ...], segments: list[tuple[int, ...]], branch: Branch) -> tuple[int, ...]:
+    return prompt + sum(segments[: branch.prefix], ()) + branch.ids
+
+
+def seen_before(row: Row, position: int) -> tuple[int, ...]:
+    """Ids that a position attends to, in order."""
+    mask = row_mask([row], torch.device("cpu"))[0, 0, position]
+    return tuple(row.ids[k] for k in range(len(row.ids)) if mask[k])
+
+
+@settings(deadline=None, max_examples=60)
+@given(trees())
+def test_every_token_is_read_where_exactly_its_past_is_visible(tree):
+    prompt, segments, branches = tree
+    row = pack_tree(*tree)
+    paths = {0: prompt + sum(segments, ())} | {j: path_of(prompt, segments, b) for j, b in enumerate(branches, 1)}
+    assert {scored.path for scored in row.scored} == set(paths)
+    for scored in row.scored:
+        path = paths[scored.path]
+        start = len(path) - len(scored.targets)
+        assert path[start:] == scored.targets
+        for step, (read, target) in enumerate(zip(scored.reads, scored.targets, strict=True)):
+            assert seen_before(row, read) == path[: start + step]
+            assert path[start + step] == target
+
+
+@settings(deadline=None, max_examples=60)
+@given(trees())
+def test_depth_is_the_index_in_the_path(tree):
+    prompt, segments, branches = tree
+    row = pack_tree(*tree)
+    assert row.depths()[: row.trunk] == list(range(-len(prompt), len(sum(segments, ()))))
+    for scored in row.scored[1:]:
+        branch = branches[scored.path - 1]
+        prefix = len(sum(segments[: branch.prefix], ()))
+        depths = [row.depths()[read] for read in scored.reads]
+        assert depths == list(range(prefix - 1, prefix - 1 + len(branch.ids)))
+
+
+@settings(deadline=None, max_examples=60)
+@given(trees())
+def test_each_token_is_stored_once_and_branches_stand_in_order_of_their_prefix(tree):
+    prompt, segments, branches = tree
+    row = pack_tree(*tree)
+    assert len(row.ids) == len(prompt) + sum(map(len, segments)) + sum(len(b.ids) for b in branches)
+    order = [(branches[s.path - 1].prefix, s.path) for s in row.scored[1:]]
+    assert order == sorted(order)
+
+
+@settings(deadline=None, max_examples=60)
+@given(trees())
+def test_flat_rows_score_the_same_paths_on_plain_sequences(tree):
+    prompt, segments, branches = tree
+    rows = flat_rows(*tree)
+    assert len(rows) == 1 + len(branches)
+    for row in rows:
+        (scored,) = row.scored
+        full = (
+            prompt + sum(segments, ())
+            if scored.path == REFERENCE
+            else path_of(prompt, segments, branches[scored.path - 1])
+        )
+        assert row.ids == full
+        assert tuple(row.ids[r + 1] for r in scored.reads) == scored.targets
+        assert scored.reads[-1] == len(full) - 2
+        assert bool(
+            (row_mask([row], torch.device("cpu"))[0, 0] == torch.ones(len(full), len(full)).tril().bool()).all()
+        )
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(trees(), min_size=1, max_size=3))
+def test_the_segment_plan_shows_what_the_mask_shows(forest):
+    rows = [pack_tree(*tree) for tree in forest]
+    device = torch.device("cpu")
+    mask, plan = row_mask(rows, device), plan_segments(rows, device)
+    longest = max(len(row.ids) for row in rows)
+    visible = torch.zeros(len(rows) * longest, len(rows) * longest, dtype=torch.bool)
+    for s in range(plan.queries_SL.shape[0]):
+        for query, shown in zip(plan.queries_SL[s], plan.visible_SLK[s, 0], strict=True):
+            visible[query, plan.keys_SK[s][shown]] = True
+    for b, row in enumerate(rows):
+        own = slice(b * longest, b * longest + len(row.ids))
+        assert bool((visible[own][row.trunk :, own] == mask[b, 0][row.trunk : len(row.ids), : len(row.ids)]).all())
+    real = [b * longest + n for b, row in enumerate(rows) for span in row.spans for n in range(span.start, span.end)]
+    assert sorted(plan.tokens_M.tolist()) == sorted(real)
+
+
+def test_padding_sees_only_padding():
+    rows = [pack_tree((1, 2), [(3,)], [Branch(0, (4, 5))]), pack_tree((1,), [(2,)], [])]
+    mask = row_mask(rows, torch.device("cpu"))[1, 0]
+    assert not mask[2:, :2].any()
+    assert not mask[:2, 2:].any()
+    assert mask.diagonal().all()
+
+
+def test_a_branch_that_is_too_long_is_left_out_whole_and_keeps_its_number_free():
+    branches = [Branch(0, (7, 8, 9, 10)), Branch(1, (7,)), Branch(0, (5, 6, 7, 8, 9, 10))]
+    row = pack_tree((1, 2), [(3,), (4,)], branches, max_length=6)
+    assert [s.path for s in row.scored] == [0, 1, 2]
+    assert row.ids == (1, 2, 3, 4, 7, 8, 9, 10, 7)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "segments", "branches", "limit"),
+    [
+        ((), [(1,)], [], None),
+        ((1,), [], [], None),
+        ((1,), [(2,)], [Branch(0, ())], None),
+        ((1,), [(2,)], [Branch(2, (3,))], None),
+        ((1, 2), [(3, 4)], [], 3),
+    ],
+    ids=["no prompt", "no reference", "empty branch", "prefix out of range", "reference too long"],
+)
+def test_rows_that_make_no_sense_are_refused(prompt, segments, branches, limit):
+    with pytest.raises(ValueError, match=r"."):
+        pack_tree(prompt, segments, branches, limit)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "shared"), [((1, 2, 3), (1, 2, 4), 2), ((1,), (1, 2), 1), ((1,), (2,), 0), ((), (1,), 0)]
+)
+def test_common_prefix(a, b, shared):
+    assert common_prefix(a, b) == shared
