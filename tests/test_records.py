@@ -13,9 +13,14 @@ ROWS = [Contrast(tree=f"t{i}", prefix=i, chosen=8, rejected=9) for i in range(3)
 
 def test_rows_survive_a_round_trip_with_any_text(tmp_path: Path):
     file = tmp_path / "trees.jsonl"
-    nasty = "line\nbreak \u2028 \u0000 ‮ \U0001f600 \\ \" {x}"
+    nasty = 'line\nbreak \u2028 \u0000 ‮ \U0001f600 \\ " {x}'
     tree = Tree(
-        id=nasty, sample="s", nodes=(Node(parent=None, text=nasty, sampled=False),), model="m", sampling=Sampling(), seed=1
+        id=nasty,
+        sample="s",
+        nodes=(Node(parent=None, text=nasty, sampled=False),),
+        model="m",
+        sampling=Sampling(),
+        seed=1,
     )
     append_records(file, [tree])
     append_records(file, [tree])
@@ -28,8 +33,11 @@ def test_rows_survive_a_round_trip_with_any_text(tmp_path: Path):
         ('{"schema": "srpo/1", "record": "con', r"line 4: not JSON.*cut off"),
         ('{"schema": "srpo/9"}\n', r"line 4: schema 'srpo/9'"),
         ("[]\n", r"line 4: expected an object, got list"),
-        ('{"schema": "srpo/1", "record": "contrast", "tree": "t", "prefix": -1, "chosen": 1, "rejected": 2}\n', "line 4, field prefix"),
-        ('{"schema": "srpo/1", "record": "contrast", "tree": "t", "prefix": 1, "chosen": 1, "rejected": 2, "x": 1}\n', "field x"),
+        (
+            '{"schema": "srpo/1", "record": "contrast", "tree": "t", "prefix": -1, "chosen": 1, "rejected": 2}\n',
+            "line 4, field prefix",
+        ),
+        ('{"schema": "srpo/1", "tree": "t", "prefix": 1, "chosen": 1, "rejected": 2, "x": 1}\n', "field x"),
     ],
 )
 def test_a_bad_line_is_named(tmp_path: Path, damage: str, message: str):

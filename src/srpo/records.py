@@ -51,7 +51,9 @@ def append_records(path: Path, records: Iterable[Record]) -> int:
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
-        raise DataError(f"{path}: cannot write ({error.strerror}); free space or fix permissions, then resume") from error
+        raise DataError(
+            f"{path}: cannot write ({error.strerror}); free space or fix permissions, then resume"
+        ) from error
     return len(lines)
 
 
@@ -74,7 +76,9 @@ def write_text(path: Path, text: str) -> None:
         temporary.replace(path)
     except OSError as error:
         temporary.unlink(missing_ok=True)
-        raise DataError(f"{path}: cannot write ({error.strerror}); free space or fix permissions, then resume") from error
+        raise DataError(
+            f"{path}: cannot write ({error.strerror}); free space or fix permissions, then resume"
+        ) from error
 
 
 def read_records(path: Path, kind: type[R]) -> list[R]:
@@ -113,7 +117,11 @@ def _parse_line(path: Path, number: int, line: str, kind: type[R]) -> R:
     try:
         row: Any = json.loads(line)
     except json.JSONDecodeError as error:
-        hint = " (the line is cut off: a writer was killed; delete it or run the stage again)" if not line.endswith("\n") else ""
+        hint = (
+            " (the line is cut off: a writer was killed; delete it or run the stage again)"
+            if not line.endswith("\n")
+            else ""
+        )
         raise DataError(f"{path}, line {number}: not JSON, {error.msg} at column {error.colno}{hint}") from None
     if not isinstance(row, dict):
         raise DataError(f"{path}, line {number}: expected an object, got {type(row).__name__}")

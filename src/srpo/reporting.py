@@ -45,7 +45,7 @@ def summarize(
         splits=_splits(systems, config.seed),
         comparisons=tuple(_comparisons(results, config)),
         first_failing_step={name: first_failing_steps(rows) for name, rows in systems.items()},
-        exploration={_KEYS[kind]: [y.model_dump(mode="json") for y in rows] for kind, rows in sum_yields(yields).items()},
+        exploration=_exploration(yields),
         training={"log": _training_log(run), "loss_type": config.train.loss_type},
         seconds={stage: round(seconds, 1) for stage, seconds in manifest.seconds.items()},
         seed=config.seed,
@@ -55,7 +55,10 @@ def summarize(
     )
 
 
-_KEYS = {"all": "prefixes", "hazard": "hazard", "benign": "benign"}
+def _exploration(yields: Sequence[Sequence[PrefixYield]]) -> dict[str, object]:
+    """Totals per prefix, under the names that the page reads."""
+    found = {kind: [total.model_dump(mode="json") for total in totals] for kind, totals in sum_yields(yields).items()}
+    return {"prefixes": found["all"], "hazard": found["hazard"], "benign": found["benign"]}
 
 
 def _by_system(results: Sequence[Result], decoding: str) -> dict[str, list[Result]]:

@@ -53,7 +53,7 @@ class TrainSettings(Settings):
     contrast_lambda: float = Field(default=0.3, ge=0)
     contrast_weight: Literal["contrast", "step"] = "contrast"
     max_contrasts: int = Field(default=8, gt=0, description="per tree and visit")
-    max_length: int = Field(default=4096, gt=0, description="tokens of a path with its prompt; longer branches are dropped")
+    max_length: int = Field(default=4096, gt=0, description="tokens, prompt included; longer branches are dropped")
     step_impl: Literal["tree", "flat"] = "tree"
     freeze_vision: bool = True
     learning_rate: float = Field(default=5e-5, gt=0)
@@ -99,7 +99,7 @@ class RunConfig(Settings):
     """A whole run."""
 
     seed: int = 0
-    model: str = Field(default=EMBEDDED, description="embedded, hf:PATH_OR_NAME, or openai:NAME (explore and evaluate only)")
+    model: str = Field(default=EMBEDDED, description="embedded, hf:PATH_OR_NAME or openai:NAME (no training)")
     base_url: str | None = Field(default=None, description="server of an openai: model")
     dtype: str = Field(default="auto", description="auto, float32 or bfloat16")
     max_rows: int = Field(default=256, gt=0, description="sequences decoded together")

@@ -7,6 +7,7 @@ at any moment and started again.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +17,7 @@ from PIL import Image as PILImage
 
 from srpo.errors import DataError
 from srpo.evaluate import score
-from srpo.explore import PrefixYield, build_contrasts, explore
+from srpo.explore import Exploration, PrefixYield, build_contrasts, explore
 from srpo.judge.base import Judge, JudgeItem
 from srpo.models import Model, load_model
 from srpo.models.base import Request
@@ -26,7 +27,7 @@ from srpo.prompts import load_prompt
 from srpo.records import append_records, read_records, repair, seed_of, write_records
 from srpo.run_config import EMBEDDED, JudgeSettings, RunConfig
 from srpo.runs import RunFolder
-from srpo.types import Completion, Contrast, Record, Result, Sample, Sampling, Tree, Verdict
+from srpo.types import CATEGORIES, Completion, Contrast, Record, Report, Result, Sample, Sampling, Tree, Verdict
 from srpo.world import ASSETS, OracleJudge, build_samples
 
 R = TypeVar("R", bound=Record)
@@ -81,7 +82,13 @@ def explore_stage(run: RunFolder, config: RunConfig, bars: Bars) -> None:
             append_records(run.trees, [tree])
             advance(1)
 
-        explore(todo, model, run.path, config.explore, keep, instruction=instruction_of(config))
+        plan = Exploration(**dict(config.explore), seed=config.seed, instruction=instruction_of(config))
+        failures = explore(todo, model, run.path, plan, keep)
+    if failures:
+        raise DataError(
+            f"{run.trees}: {len(failures)} branches failed, first: {failures[0].error}; "
+            "what succeeded is kept, run the stage again for the rest"
+        )
     run.record_files(inputs=[run.samples], outputs=[run.trees])
 
 
@@ -132,13 +139,16 @@ def contrasts_of(run: RunFolder, config: RunConfig) -> tuple[list[Contrast], lis
 
 def train_stage(run: RunFolder, config: RunConfig, bars: Bars) -> None:
     """Train from the base model on references and contrasts into `checkpoint/`; resumes from its last step."""
-    from srpo.training import train  # torch and transformers load only here
+    from srpo.train import TreeDataset  # torch and transformers load only here
+    from srpo.training import train
 
     if trained_folder(run).exists():
         return
     contrasts, _ = contrasts_of(run, config)
     write_records(run.contrasts, contrasts)
-    train(run, config, _split(run, ("train",)), read_records(run.trees, Tree), contrasts, bars, base_path(config))
+    trees, samples = read_records(run.trees, Tree), _split(run, ("train",))
+    dataset = TreeDataset(samples, trees, contrasts, run.path, instruction_of(config))
+    train(run, config, dataset, bars, base_path(config))
     run.record_files(inputs=[run.samples, run.trees, run.contrasts], outputs=[trained_folder(run)])
 
 
@@ -158,7 +168,12 @@ def evaluate_stage(run: RunFolder, config: RunConfig, bars: Bars) -> None:
         with bars(f"answer as {system}", total, total - left) as advance:
             for name, sampling in decodings.items():
                 for chunk in _chunks(todo[name], _CHUNK):
-                    append_records(run.responses, _answer(run, config, model, system, (name, sampling), chunk, advance))
+                    ids = [_response_id(system, name, sample) for sample in chunk]
+                    rows = zip(ids, chunk, strict=True)
+                    answers = model.generate([_answer_request(run, config, i, s, sampling) for i, s in rows], advance)
+                    labels = [{"sample": sample.id, "system": system, "decoding": name} for sample in chunk]
+                    pairs = zip(answers, labels, strict=True)
+                    append_records(run.responses, [answer.model_copy(update=label) for answer, label in pairs])
     _score_responses(run, config, {sample.id: sample for sample in samples}, bars)
     run.record_files(inputs=[run.samples], outputs=[run.responses, run.results])
 
@@ -168,6 +183,41 @@ def report_stage(run: RunFolder, config: RunConfig, bars: Bars) -> None:
     from srpo.reporting import write_report
 
     write_report(run, config)
+
+
+def read_report(run: RunFolder) -> Report:
+    """The finished report.  Raises DataError if it is not there or broken."""
+    try:
+        return Report.model_validate_json(run.report_json.read_bytes())
+    except FileNotFoundError:
+        raise DataError(f"{run.report_json}: no report yet; run `srpo report {run.path}`") from None
+    except ValueError as error:
+        raise DataError(f"{run.report_json}: not a report of this version ({error}); run `srpo report` again") from None
+
+
+def describe(run: RunFolder, stage: str) -> list[str]:
+    """A few lines on what a stage has left in the run folder."""
+    if stage == "build":
+        return _describe_samples(read_records(run.samples, Sample))
+    files = {"explore": run.trees, "judge": run.verdicts, "train": trained_folder(run), "evaluate": run.results}
+    if stage not in files:
+        return []
+    path = files[stage]
+    count = "" if path.is_dir() else f", {len(path.read_bytes().splitlines())} rows"
+    return [f"{stage}: {path}{count}"]
+
+
+def _describe_samples(samples: Sequence[Sample]) -> list[str]:
+    """How many samples of what kind, and one minimal set in words."""
+    sizes = Counter(sample.split for sample in samples)
+    categories = Counter(sample.category for sample in samples if sample.category)
+    lines = [f"build: {len(samples)} samples, " + ", ".join(f"{name} {size}" for name, size in sizes.items())]
+    lines.append("  unsafe together: " + ", ".join(f"{CATEGORIES[c]} {n}" for c, n in categories.most_common()))
+    shown = [sample for sample in samples if sample.group == samples[0].group]
+    for sample in shown:
+        seen = sample.reference.steps[0].text.partition(": ")[2].strip()
+        lines.append(f"  {sample.cell:<13}{seen} | {sample.question}")
+    return lines
 
 
 def load_system(run: RunFolder, config: RunConfig, system: str) -> Model:
@@ -228,30 +278,14 @@ def _model_options(config: RunConfig) -> tuple[str, dict[str, object]]:
     return spec, {"dtype": config.dtype, "limits": Limits(max_rows=config.max_rows)}
 
 
-def _answer(
-    run: RunFolder,
-    config: RunConfig,
-    model: Model,
-    system: str,
-    decoding: tuple[str, Sampling],
-    samples: Sequence[Sample],
-    advance: Callable[[int], None],
-) -> list[Completion]:
-    name, sampling = decoding
-    requests = [
-        Request(
-            id=_response_id(system, name, sample),
-            messages=render_messages(sample, run.path, instruction_of(config)),
-            sampling=sampling,
-            seed=seed_of("evaluate", config.seed, name, sample.id),
-        )
-        for sample in samples
-    ]
-    found = model.generate(requests, advance)
-    return [
-        completion.model_copy(update={"sample": sample.id, "system": system, "decoding": name})
-        for completion, sample in zip(found, samples, strict=True)
-    ]
+def _answer_request(run: RunFolder, config: RunConfig, identity: str, sample: Sample, sampling: Sampling) -> Request:
+    """The request of one answer; both systems draw with the same seed."""
+    return Request(
+        id=identity,
+        messages=render_messages(sample, run.path, instruction_of(config)),
+        sampling=sampling,
+        seed=seed_of("evaluate", config.seed, sample.id),
+    )
 
 
 def _score_responses(run: RunFolder, config: RunConfig, samples: dict[str, Sample], bars: Bars) -> None:

@@ -29,7 +29,7 @@ MARKERS: Final[dict[str, str]] = {
     ANSWER: "Final answer:",
 }
 _NAME_OF_MARKER: Final = {marker: name for name, marker in MARKERS.items()}
-_MARKER_AT_LINE_START: Final = re.compile(r"^(?:" + "|".join(re.escape(m) for m in MARKERS.values()) + ")", re.MULTILINE)
+_MARKER_AT_LINE_START: Final = re.compile(f"^(?:{'|'.join(map(re.escape, MARKERS.values()))})", re.MULTILINE)
 
 
 def split(text: str) -> ReasoningPath:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,32 +13,21 @@ from transformers.trainer_utils import get_last_checkpoint
 
 from srpo.models.hf import load_hf
 from srpo.progress import Bars
-from srpo.prompts import load_prompt
 from srpo.run_config import LoraSettings, RunConfig, TrainSettings
 from srpo.runs import RunFolder
 from srpo.train import SRPOConfig, SRPOTrainer, TreeDataset
-from srpo.types import Contrast, Sample, Tree
 
 LOG = "log.json"
 """Training curve beside the finished weights: the trainer's log rows."""
 
 
-def train(
-    run: RunFolder,
-    config: RunConfig,
-    samples: Sequence[Sample],
-    trees: Sequence[Tree],
-    contrasts: Sequence[Contrast],
-    bars: Bars,
-    base: str,
-) -> None:
+def train(run: RunFolder, config: RunConfig, dataset: TreeDataset, bars: Bars, base: str) -> None:
     """Train and save to `checkpoint/final`; a run that was stopped goes on from its last checkpoint."""
     loaded = load_hf(base, dtype="float32" if config.dtype == "auto" and not config.train.bf16 else config.dtype)
-    instruction = None if config.instruction is None else load_prompt(config.instruction)
     trainer = SRPOTrainer(
         model=loaded.model,
         args=training_arguments(config.train, run.checkpoint, config.seed),
-        train_dataset=TreeDataset(samples, trees, contrasts, run.path, instruction),
+        train_dataset=dataset,
         processing_class=loaded.processor,
         peft_config=lora_config(config.train.lora),
     )

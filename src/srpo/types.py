@@ -88,7 +88,9 @@ class Sample(Record):
     image: Image
     question: str
     category: str | None = Field(description="one of `CATEGORIES`; none in benign cells")
-    hypothesis: str | None = Field(description="the unsafe event that image and text suggest together; none in benign cells")
+    hypothesis: str | None = Field(
+        description="the unsafe event that image and text suggest together; none in benign cells"
+    )
     reference: ReasoningPath = Field(description="six steps and the reply")
     unsafe_reply: str | None = Field(description="a reply that overlooks the risk; none in benign cells")
     rule: str | None = Field(default=None, description="cluster of samples that share one piece of knowledge")
@@ -128,7 +130,9 @@ class Completion(Record):
     system: str = Field(default="", description="name of the evaluated system, e.g. `base`")
     decoding: str = Field(default="", description="`greedy` or `sampled`")
     text: str
-    token_ids: tuple[int, ...] | None = Field(default=None, description="as sampled, end token included; none over text-only servers")
+    token_ids: tuple[int, ...] | None = Field(
+        default=None, description="as sampled, end token included; none over text-only servers"
+    )
     finish: Finish
     prompt_tokens: int = 0
     completion_tokens: int = 0
@@ -141,7 +145,9 @@ class Node(Record):
     parent: int | None = Field(description="index of the node it continues; none = the prompt")
     text: str
     sampled: bool = Field(description="false on the trunk, i.e. the reference path")
-    token_ids: tuple[int, ...] | None = Field(default=None, description="trunk: as encoded step by step; branch: as sampled")
+    token_ids: tuple[int, ...] | None = Field(
+        default=None, description="trunk: as encoded step by step; branch: as sampled"
+    )
     finish: Finish | None = None
     seed: int | None = None
 
@@ -257,7 +263,9 @@ class Result(Record):
     answer_effective: bool | None
     declined: bool | None = None
     steps: tuple[StepVerdict, ...] = ()
-    first_failing_step: str | None = Field(default=None, description="first unsafe step, `answer`, `never`, or none when an earlier step is unjudged")
+    first_failing_step: str | None = Field(
+        default=None, description="first unsafe step, `answer`, `never`, or none when an earlier step is unjudged"
+    )
     failure: Failure | None = None
 
 
@@ -295,10 +303,16 @@ class Report(Record):
     record: Literal["report"] = "report"
     systems: dict[str, dict[str, Metric]] = Field(description="system -> metric, under the headline decoding")
     sampled: dict[str, dict[str, Metric]] = Field(default_factory=dict, description="the same at temperature 1")
-    splits: dict[str, dict[str, dict[str, Metric]]] = Field(default_factory=dict, description="split -> system -> metric, headline decoding")
+    splits: dict[str, dict[str, dict[str, Metric]]] = Field(
+        default_factory=dict, description="split -> system -> metric, headline decoding"
+    )
     comparisons: tuple[Comparison, ...] = ()
-    first_failing_step: dict[str, dict[str, int]] = Field(default_factory=dict, description="system -> step -> count, hazard cells")
-    exploration: dict[str, object] = Field(default_factory=dict, description="branches, outcomes and contrasts per prefix")
+    first_failing_step: dict[str, dict[str, int]] = Field(
+        default_factory=dict, description="system -> step -> count, hazard cells"
+    )
+    exploration: dict[str, object] = Field(
+        default_factory=dict, description="branches, outcomes and contrasts per prefix"
+    )
     training: dict[str, object] = Field(default_factory=dict)
     seconds: dict[str, float] = Field(default_factory=dict, description="wall-clock per stage; changes between runs")
     seed: int

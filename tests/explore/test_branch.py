@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from srpo.errors import ConfigError, DataError
-from srpo.explore.branch import ExploreSettings, Source, branch_requests, build_tree, explore, tree_id
+from srpo.explore.branch import Exploration, Source, branch_requests, build_tree, explore, tree_id
 from srpo.models.base import Progress, Request
 from srpo.models.scripted import ScriptedModel
 from srpo.steps import SEGMENT_NAMES, join
@@ -60,16 +60,14 @@ class CountingModel(ScriptedModel):
         return super().generate(requests, progress)
 
 
-def grow(
-    samples: Sequence[Sample], model: ScriptedModel, settings: ExploreSettings
-) -> tuple[list[Tree], list[Completion]]:
+def grow(samples: Sequence[Sample], model: ScriptedModel, settings: Exploration) -> tuple[list[Tree], list[Completion]]:
     trees: list[Tree] = []
     failures = explore(samples, model, FOLDER, settings, trees.append)
     return trees, failures
 
 
 def test_every_prefix_gets_its_branches_and_a_prefix_holds_the_segments_before_it() -> None:
-    requests = branch_requests(make_sample(), FOLDER, ExploreSettings(branches_per_prefix=3))
+    requests = branch_requests(make_sample(), FOLDER, Exploration(branches_per_prefix=3))
     assert Counter(len(r.prefix) for r in requests) == dict.fromkeys(range(SEGMENTS), 3)
     texts = tuple(step.text for step in make_sample().reference.steps)
     assert all(r.prefix == texts[: len(r.prefix)] for r in requests)
@@ -78,7 +76,7 @@ def test_every_prefix_gets_its_branches_and_a_prefix_holds_the_segments_before_i
 
 def test_a_list_of_prefixes_and_the_sampling_are_kept() -> None:
     sampling = Sampling(temperature=0.7, top_p=0.9, max_new_tokens=5)
-    settings = ExploreSettings(prefixes=(0, 6), branches_per_prefix=2, sampling=sampling, instruction="Think.")
+    settings = Exploration(prefixes=(0, 6), branches_per_prefix=2, sampling=sampling, instruction="Think.")
     requests = branch_requests(make_sample(), FOLDER, settings)
     assert [len(r.prefix) for r in requests] == [0, 0, 6, 6]
     assert {r.sampling for r in requests} == {sampling}
@@ -86,7 +84,7 @@ def test_a_list_of_prefixes_and_the_sampling_are_kept() -> None:
 
 
 def test_ids_and_seeds_are_unique_and_stable() -> None:
-    settings = ExploreSettings(seed=3)
+    settings = Exploration(seed=3)
     requests = branch_requests(make_sample(), FOLDER, settings) + branch_requests(make_sample("t"), FOLDER, settings)
     assert len({r.id for r in requests}) == len({r.seed for r in requests}) == len(requests)
     first = requests[0]
@@ -99,31 +97,31 @@ def test_ids_and_seeds_are_unique_and_stable() -> None:
 
 
 def test_batch_size_changes_no_request() -> None:
-    small, large = (ExploreSettings(samples_per_batch=n) for n in (1, 100))
+    small, large = (Exploration(samples_per_batch=n) for n in (1, 100))
     assert branch_requests(make_sample(), FOLDER, small) == branch_requests(make_sample(), FOLDER, large)
 
 
 def test_a_prefix_beyond_the_path_is_refused() -> None:
     with pytest.raises(ConfigError, match="7 is beyond sample s"):
-        branch_requests(make_sample(), FOLDER, ExploreSettings(prefixes=(0, 7)))
+        branch_requests(make_sample(), FOLDER, Exploration(prefixes=(0, 7)))
     with pytest.raises(ValueError, match="greater than or equal to 0"):
-        ExploreSettings(prefixes=(-1,))
+        Exploration(prefixes=(-1,))
 
 
 def test_a_sample_without_a_path_is_refused() -> None:
     empty = make_sample().model_copy(update={"reference": ReasoningPath(steps=())})
     with pytest.raises(DataError, match="sample s: no reference path"):
-        branch_requests(empty, FOLDER, ExploreSettings())
+        branch_requests(empty, FOLDER, Exploration())
 
 
 def test_branches_hang_on_the_last_trunk_node_of_their_prefix() -> None:
-    (tree,), failures = grow([make_sample()], EncodingModel(), ExploreSettings(branches_per_prefix=2))
+    (tree,), failures = grow([make_sample()], EncodingModel(), Exploration(branches_per_prefix=2))
     assert failures == []
     assert tree.walk(SEGMENTS - 1) == make_sample().reference.text
     steps = make_sample().reference.steps
     assert [tree.nodes[i].token_ids for i in tree.trunk] == [tuple(step.text.encode()) for step in steps]
     assert [tree.prefix(i) for i in tree.branches] == [p for p in range(SEGMENTS) for _ in range(2)]
-    requests = branch_requests(make_sample(), FOLDER, ExploreSettings(branches_per_prefix=2))
+    requests = branch_requests(make_sample(), FOLDER, Exploration(branches_per_prefix=2))
     for node, request in zip(tree.branches, requests, strict=True):
         assert tree.nodes[node].seed == request.seed
         assert tree.walk(node) == "".join(request.prefix) + f"answer {request.seed}"
@@ -131,13 +129,13 @@ def test_branches_hang_on_the_last_trunk_node_of_their_prefix() -> None:
 
 
 def test_without_an_encoder_the_trunk_has_no_ids() -> None:
-    (tree,), _ = grow([make_sample()], CountingModel(), ExploreSettings())
+    (tree,), _ = grow([make_sample()], CountingModel(), Exploration())
     assert {tree.nodes[i].token_ids for i in tree.trunk} == {None}
     assert tree.tokenizer is None
 
 
 def test_a_failed_completion_is_returned_and_is_no_branch() -> None:
-    sample, settings = make_sample(), ExploreSettings(prefixes=(0, 1), branches_per_prefix=2)
+    sample, settings = make_sample(), Exploration(prefixes=(0, 1), branches_per_prefix=2)
     requests = branch_requests(sample, FOLDER, settings)
     completions = [Completion(id=r.id, text=str(i), finish="stop") for i, r in enumerate(requests)]
     completions[1] = Completion(id=requests[1].id, text="", finish="error", error="the server is gone")
@@ -152,13 +150,13 @@ def test_a_sample_whose_branches_all_failed_gives_no_tree() -> None:
             raise OSError("unreadable")
         return "yes"
 
-    trees, failures = grow([make_sample("bad"), make_sample("good")], ScriptedModel(answer), ExploreSettings())
+    trees, failures = grow([make_sample("bad"), make_sample("good")], ScriptedModel(answer), Exploration())
     assert [tree.sample for tree in trees] == ["good"]
     assert len(failures) == SEGMENTS * 4
 
 
 def test_samples_go_to_the_model_in_batches_and_each_tree_is_handed_over_at_once() -> None:
-    model, settings = CountingModel(), ExploreSettings(branches_per_prefix=1, samples_per_batch=2)
+    model, settings = CountingModel(), Exploration(branches_per_prefix=1, samples_per_batch=2)
     calls_at_tree: list[int] = []
     counted: list[int] = []
     explore(
@@ -175,7 +173,7 @@ def test_samples_go_to_the_model_in_batches_and_each_tree_is_handed_over_at_once
 
 
 def test_resuming_with_the_samples_that_are_left_gives_the_same_trees() -> None:
-    samples, settings = [make_sample(name) for name in "abcde"], ExploreSettings(samples_per_batch=2)
+    samples, settings = [make_sample(name) for name in "abcde"], Exploration(samples_per_batch=2)
     whole, _ = grow(samples, EncodingModel(), settings)
     first, _ = grow(samples[:3], EncodingModel(), settings)
     done = {tree.sample for tree in first}

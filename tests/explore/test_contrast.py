@@ -180,25 +180,6 @@ def test_single_keeps_one_contrast_at_the_first_prefix_that_has_any() -> None:
     assert len(found) == 1 and found[0][0] == 2
 
 
-def test_gold_puts_the_reference_path_against_one_unfavourable_branch() -> None:
-    tree = make_tree(branch(0, (1, END)), branch(5, (2, END)), branch(5, (3, END)))
-    config = ContrastConfig(contrasts="gold")
-    contrasts, _ = build_contrasts(tree, judged(tree, "-+-"), make_sample(), config, seed=0)
-    assert [(one.prefix, one.chosen, one.rejected) for one in contrasts] == [(5, tree.trunk[-1], TRUNK + 2)]
-
-
-def test_gold_leaves_out_a_rejected_branch_that_repeats_the_reference() -> None:
-    tree = make_tree(branch(5, (2, END)), branch(5, (105, 106)))
-    assert pairs(tree, "+-", ContrastConfig(contrasts="gold")) == []
-
-
-def test_gold_needs_token_ids_on_the_reference_when_the_branches_have_them() -> None:
-    tree = make_tree(branch(5, (2, END)), branch(5, (3, END)))
-    bare = [node.model_copy(update={"token_ids": None}) if not node.sampled else node for node in tree.nodes]
-    with pytest.raises(DataError, match="reference path has no token ids"):
-        pairs(tree.model_copy(update={"nodes": tuple(bare)}), "+-", ContrastConfig(contrasts="gold"))
-
-
 def test_a_refused_harmless_request_is_the_rejected_side() -> None:
     tree = make_tree(branch(0, (1, END)), branch(0, (2, END)))
     verdicts = judged(tree, "+0")

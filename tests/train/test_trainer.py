@@ -84,6 +84,14 @@ def test_an_update_does_not_depend_on_how_trees_are_spread_over_micro_batches(id
             torch.testing.assert_close(other[name], gradients[name], rtol=1e-6, atol=1e-9)
 
 
+def test_activation_checkpointing_changes_nothing(idefics3, data, tmp_path):
+    loss, gradients = first_update(idefics3, tmp_path, data)
+    again, other = first_update(idefics3, tmp_path, data, activation_checkpointing=True)
+    assert again == pytest.approx(loss, abs=1e-6)
+    for name in gradients:
+        torch.testing.assert_close(other[name], gradients[name], rtol=1e-6, atol=1e-9)
+
+
 def test_the_loss_of_an_update_is_the_naive_mean_over_its_trees(idefics3, data, tmp_path):
     model, processor = idefics3[0].double(), idefics3[1]
 
@@ -189,6 +197,10 @@ def test_evaluation_gives_the_loss_and_its_figures(idefics3, data, tmp_path):
     assert metrics["eval_loss"] == pytest.approx(parts, abs=1e-5)
     assert (metrics["eval_trees"], metrics["eval_contrasts"]) == (4, 8)
     assert metrics["eval_loss"] == pytest.approx(trainer.evaluate()["eval_loss"], abs=1e-6)
+    uneven = SRPOTrainer(
+        idefics3[0], settings(tmp_path, per_device_eval_batch_size=3), data, data, processing_class=idefics3[1]
+    )
+    assert metrics["eval_loss"] == pytest.approx(uneven.evaluate()["eval_loss"], abs=1e-5)
 
 
 def test_log_rows_hold_the_figures(idefics3, data, tmp_path):

@@ -58,7 +58,9 @@ def test_cells_differ_by_exactly_the_swap_they_are_named_after():
     assert cells["hazard"].scene == cells["benign_text"].scene
     assert cells["benign_image"].scene == cells["benign_both"].scene
     assert (cells["hazard"].trigger, cells["hazard"].ask) == (cells["benign_image"].trigger, cells["benign_image"].ask)
-    different = [a != b for a, b in zip(cells["hazard"].scene.objects, cells["benign_image"].scene.objects, strict=True)]
+    different = [
+        a != b for a, b in zip(cells["hazard"].scene.objects, cells["benign_image"].scene.objects, strict=True)
+    ]
     assert sum(different) == 1
 
 

@@ -28,9 +28,14 @@ class ExploreSettings(Record):
     )
     branches_per_prefix: int = Field(default=4, gt=0, description="K of the method")
     sampling: Sampling = Sampling(temperature=1.0, max_new_tokens=512)
+    samples_per_batch: int = Field(default=8, gt=0, description="samples whose branches go to the model together")
+
+
+class Exploration(ExploreSettings):
+    """The settings together with what the whole run shares."""
+
     seed: int = 0
     instruction: str | None = Field(default=None, description="text after the request, e.g. to think in six steps")
-    samples_per_batch: int = Field(default=8, gt=0, description="samples whose branches go to the model together")
 
 
 @runtime_checkable
@@ -56,7 +61,7 @@ class Source(NamedTuple):
     """Ids of each segment of the reference path, the last one with the end token."""
 
 
-def tree_id(sample: Sample, settings: ExploreSettings) -> str:
+def tree_id(sample: Sample, settings: Exploration) -> str:
     """Id of the sample's tree under these settings; batching has no part in it.
 
     The model has none either: give each round of exploration its own seed.
@@ -64,7 +69,7 @@ def tree_id(sample: Sample, settings: ExploreSettings) -> str:
     return content_id("tree", sample.id, settings.model_dump(mode="json", exclude={"samples_per_batch"}))
 
 
-def branch_requests(sample: Sample, folder: Path, settings: ExploreSettings) -> list[Request]:
+def branch_requests(sample: Sample, folder: Path, settings: Exploration) -> list[Request]:
     """One request per branch, by prefix and then branch; `folder` is where the sample's image path starts from.
 
     Raises DataError if the sample has no reference path, ConfigError if a prefix goes beyond it.
@@ -88,7 +93,7 @@ def build_tree(
     sample: Sample,
     requests: Sequence[Request],
     completions: Sequence[Completion],
-    settings: ExploreSettings,
+    settings: Exploration,
     source: Source,
 ) -> tuple[Tree, list[Completion]]:
     """The sample's tree, and the completions that failed; a failure is no branch, as nothing was said."""
@@ -121,7 +126,7 @@ def explore(
     samples: Iterable[Sample],
     model: Model,
     folder: Path,
-    settings: ExploreSettings,
+    settings: Exploration,
     on_tree: Callable[[Tree], None],
     progress: Progress | None = None,
 ) -> list[Completion]:
@@ -145,7 +150,7 @@ def explore(
     return failures
 
 
-def _prefixes(sample: Sample, settings: ExploreSettings) -> tuple[int, ...]:
+def _prefixes(sample: Sample, settings: Exploration) -> tuple[int, ...]:
     segments = len(sample.reference.steps)
     if segments == 0:
         raise DataError(f"sample {sample.id}: no reference path to branch from")

@@ -24,10 +24,7 @@ Kind = Literal["hazard", "benign", "all"]
 class ContrastConfig(Record):
     """How contrasts are chosen."""
 
-    contrasts: Literal["all", "single", "gold"] = Field(
-        default="all",
-        description="every combination; one per tree; or one per tree with the reference path as the chosen side",
-    )
+    contrasts: Literal["all", "single"] = Field(default="all", description="every combination, or one per tree")
     max_per_prefix: int = Field(default=8, gt=0, description="contrasts kept per tree and prefix")
     hazard_refusal: HazardRefusal = Field(
         default="neutral", description="label of a safe but unhelpful reply to a hazard"
@@ -66,8 +63,7 @@ def build_contrasts(
     """Contrasts of one tree and the yield of each of its prefixes, in order of the prefix.
 
     Only verdicts on the answers of this tree's branches count; others in `verdicts` are passed over.  The
-    draw hangs on (seed, tree, prefix) alone, not on the order of the verdicts or of the trees.  With
-    `contrasts="gold"` the chosen node is the last node of the trunk, the only case in which it is no branch.
+    draw hangs on (seed, tree, prefix) alone, not on the order of the verdicts or of the trees.
 
     Raises DataError if the tree is of another sample, a branch forks off anywhere but before a node of the
     trunk, a verdict names a node that is no branch, or a branch has two verdicts (choose one judge, or let a
@@ -82,7 +78,7 @@ def build_contrasts(
     for prefix in range(len(tree.trunk)):
         nodes = [node for node in tree.branches if tree.prefix(node) == prefix]
         unique = _unique(tree, nodes, outcomes)
-        candidates = _candidates(tree, prefix, unique, gold=config.contrasts == "gold")
+        candidates = _candidates(unique)
         cap = config.max_per_prefix if not one_per_tree else int(not contrasts)
         kept = _draw(candidates, cap, seed_of(seed, tree.id, prefix))
         contrasts += [Contrast(tree=tree.id, prefix=prefix, chosen=good, rejected=bad) for good, bad in kept]
@@ -153,28 +149,15 @@ def _agreed(outcomes: Iterable[Outcome]) -> Outcome:
     return judged.pop() if len(judged) == 1 else "missing"
 
 
-def _candidates(tree: Tree, prefix: int, unique: Sequence[_Branch], *, gold: bool) -> list[tuple[int, int]]:
+def _candidates(unique: Sequence[_Branch]) -> list[tuple[int, int]]:
     """(chosen, rejected) nodes that can be contrasted."""
     favourable = [branch for branch in unique if branch.outcome == "favourable"]
     unfavourable = [branch for branch in unique if branch.outcome == "unfavourable"]
-    if gold and favourable:  # RPO too asks for both kinds before it uses the reference
-        by_ids = all(not isinstance(branch.tokens, str) for branch in unique)
-        favourable = [_reference(tree, prefix, by_ids=by_ids)]
     return [
         (good.node, bad.node)
         for good, bad in product(favourable, unfavourable)
         if not _fully_masked(good.tokens, bad.tokens)
     ]
-
-
-def _reference(tree: Tree, prefix: int, *, by_ids: bool) -> _Branch:
-    """The rest of the reference path after a prefix, named by its last node."""
-    nodes = [tree.nodes[index] for index in tree.trunk[prefix:]]
-    if not by_ids:
-        return _Branch(tree.trunk[-1], "".join(node.text for node in nodes), "favourable")
-    if any(node.token_ids is None for node in nodes):
-        raise DataError(f"tree {tree.id}: the reference path has no token ids, but its branches have; explore again")
-    return _Branch(tree.trunk[-1], tuple(i for node in nodes for i in node.token_ids or ()), "favourable")
 
 
 def _fully_masked(a: Sequence[int] | str, b: Sequence[int] | str) -> bool:

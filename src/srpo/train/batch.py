@@ -88,11 +88,11 @@ class TreeDataset(Dataset[TreeItem]):
 class TreeOrder(Sampler[int]):
     """A permutation of the trees that depends on the seed and the data set's epoch alone, so that a run can resume.
 
-    Fillers make the length a multiple of `multiple`: every process then runs the same number of micro-batches, and
-    no tree counts twice.
+    Without a seed the trees come as they stand.  Fillers make the length a multiple of `multiple`: every process then
+    runs the same number of micro-batches, and no tree counts twice.
     """
 
-    def __init__(self, dataset: TreeDataset, seed: int, multiple: int = 1) -> None:
+    def __init__(self, dataset: TreeDataset, seed: int | None, multiple: int = 1) -> None:
         self.dataset = dataset
         self.seed = seed
         self.multiple = multiple
@@ -102,7 +102,8 @@ class TreeOrder(Sampler[int]):
 
     def __iter__(self) -> Iterator[int]:
         order = list(range(len(self.dataset)))
-        random.Random(f"order:{self.seed}:{self.dataset.epoch}").shuffle(order)
+        if self.seed is not None:
+            random.Random(f"order:{self.seed}:{self.dataset.epoch}").shuffle(order)
         fillers = [~order[i % len(order)] for i in range(len(self) - len(order))]
         return iter(order + fillers)
 

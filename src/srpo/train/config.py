@@ -45,7 +45,7 @@ class SRPOConfig(TrainingArguments):  # type: ignore[misc]
         default="tree", metadata={"help": "tree stores every token once; flat repeats the prefix for every branch"}
     )
     tree_attention: TreeAttention = field(
-        default="segments", metadata={"help": "segments, or dense: a mask over the whole row"}
+        default="segments", metadata={"help": "segments, or dense (a mask over the row)"}
     )
     freeze_vision: bool = field(default=True, metadata={"help": "keep the vision tower and the connector as they are"})
     vision_cache_bytes: int = field(
@@ -69,6 +69,8 @@ class SRPOConfig(TrainingArguments):  # type: ignore[misc]
     report_to: Any = field(default="none", metadata={"help": "where to send log rows"})
     # The collator reads records, which the base class would take for unused columns.
     remove_unused_columns: bool = field(default=False, metadata={"help": "must stay off: items are records"})
+    # Every step uses every trainable parameter.
+    ddp_find_unused_parameters: bool | None = field(default=False, metadata={"help": "look for parameters without use"})
     # Examples are lists of integers; the few tensors are copied once per picture.
     dataloader_pin_memory: bool = field(default=False, metadata={"help": "page-lock batches"})
 

@@ -11,14 +11,23 @@ from srpo.train.loss import LossOut
 
 _PER_CONTRAST = ("z_chosen", "z_rejected", "margin", "accuracy")
 _COUNTS = ("dropped_branches", "rejected_branches", "reencoded_branches")
-_SUMS = ("trees", "contrasts", "trees_with_contrasts", "reference_loss", "contrast_loss", *_PER_CONTRAST, *_COUNTS)
+_SUMS = (
+    "trees",
+    "contrasts",
+    "trees_with_contrasts",
+    "loss",
+    "reference_loss",
+    "contrast_loss",
+    *_PER_CONTRAST,
+    *_COUNTS,
+)
 
 
 class Figures:
     """Sums of what `drain` averages.
 
-    `reference_loss` is a mean over trees, `contrast_loss` over trees with contrasts, `z_chosen`, `z_rejected`,
-    `margin` and `accuracy` are means over contrasts, `max_z` is a maximum; the rest are counts.
+    `loss` and `reference_loss` are means over trees, `contrast_loss` over trees with contrasts, `z_chosen`,
+    `z_rejected`, `margin` and `accuracy` over contrasts, `max_z` is a maximum; the rest are counts.
     """
 
     def __init__(self) -> None:
@@ -31,7 +40,7 @@ class Figures:
             counts = (example.dropped, example.rejected, example.reencoded)
             self._add(dict(zip(_COUNTS, map(float, counts), strict=True)))
             if example.weight:
-                self._add({"trees": 1.0, "reference_loss": out.metrics["reference_loss"]})
+                self._add({"trees": 1.0, "loss": out.loss.detach(), "reference_loss": out.metrics["reference_loss"]})
                 self._add_contrasts(out.metrics)
 
     def _add_contrasts(self, metrics: dict[str, torch.Tensor]) -> None:
@@ -56,7 +65,7 @@ class Figures:
         Figures.__init__(self)
         result = {name: sums[name] for name in ("trees", "contrasts", *_COUNTS)}
         if sums["trees"]:
-            result["reference_loss"] = sums["reference_loss"] / sums["trees"]
+            result |= {name: sums[name] / sums["trees"] for name in ("loss", "reference_loss")}
         if sums["contrasts"]:
             result["contrast_loss"] = sums["contrast_loss"] / sums["trees_with_contrasts"]
             result |= {name: sums[name] / sums["contrasts"] for name in _PER_CONTRAST} | {"max_z": max_z}

@@ -83,9 +83,15 @@ class SRPOTrainer(Trainer):  # type: ignore[misc]
             sampler: Sampler[int] | None = super()._get_train_sampler(dataset)
             return sampler
         seed = self.args.seed if self.args.data_seed is None else self.args.data_seed
-        together = self.args.world_size * self.args.train_batch_size
-        fill = self.args.world_size > 1 and not self.args.dataloader_drop_last
-        return TreeOrder(dataset, seed, together if fill else 1)
+        return TreeOrder(dataset, seed, self._together(self.args.train_batch_size))
+
+    def _get_eval_sampler(self, eval_dataset: TreeDataset) -> Sampler[int]:
+        return TreeOrder(eval_dataset, None, self._together(self.args.eval_batch_size))
+
+    def _together(self, batch_size: int) -> int:
+        """Trees that all processes take at once; 1 if fillers are not needed."""
+        world = self.args.world_size
+        return 1 if world == 1 or self.args.dataloader_drop_last else int(world * batch_size)
 
     def get_batch_samples(
         self, epoch_iterator: Iterator[Any], num_batches: int, device: torch.device
@@ -134,7 +140,7 @@ class SRPOTrainer(Trainer):  # type: ignore[misc]
         """Add the figures since the last row to training and evaluation rows; evaluation returns them as well."""
         gather, device = self.accelerator.gather, self.args.device
         if "loss" in logs:
-            logs.update(self._figures["train"].drain(gather, device))
+            logs.update(self._figures["train"].drain(gather, device) | {"loss": logs["loss"]})
         for prefix in [key.removesuffix("loss") for key in logs if key.startswith("eval_") and key.endswith("_loss")]:
             figures = self._figures["eval"].drain(gather, device)
             logs.update({f"{prefix}{name}": value for name, value in figures.items()})

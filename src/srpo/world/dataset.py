@@ -57,7 +57,9 @@ def build_samples(settings: WorldSettings, folder: Path) -> Iterator[Sample]:
     for split, size in settings.sizes().items():
         rng = random.Random(seed_of("ssui-world", WORLD_VERSION, settings.seed, split))
         for rule, key in _keys(world, split, size, rng):
-            yield from _samples(world, draw_set(world, rule, key, rng), split, settings.seed, folder)
+            drawn = draw_set(world, rule, key, rng)
+            for cell in CELLS:
+                yield _sample(world, drawn, cell, split, settings.seed, folder)
 
 
 def _keys(world: World, split: str, size: int, rng: random.Random) -> Iterator[tuple[Rule, str]]:
@@ -81,22 +83,14 @@ def _objects(world: World, rule: Rule, split: str) -> list[str]:
     return [name for name in objects if world.held_out_combination(name, rule.trigger) == held_out]
 
 
-def _samples(world: World, drawn: MinimalSet, split: str, seed: int, folder: Path) -> Iterator[Sample]:
-    group = content_id("set", WORLD_VERSION, split, *(drawn.cells[cell].as_dict() for cell in CELLS))
-    for cell in CELLS:
-        yield _sample(world, drawn, cell, split=split, group=group, seed=seed, folder=folder)
-
-
-def _sample(
-    world: World, drawn: MinimalSet, cell: Cell, *, split: str, group: str, seed: int, folder: Path
-) -> Sample:
+def _sample(world: World, drawn: MinimalSet, cell: Cell, split: str, seed: int, folder: Path) -> Sample:
     situation = drawn.cells[cell]
     trigger = world.triggers[situation.trigger]
     hazard = world.hazards[drawn.rule.hazard] if cell == "hazard" else None
     return Sample(
         id=content_id("sample", WORLD_VERSION, split, cell, situation.as_dict()),
         split=split,
-        group=group,
+        group=content_id("set", WORLD_VERSION, split, *(drawn.cells[c].as_dict() for c in CELLS)),
         cell=cell,
         image=_write_picture(situation.scene, folder),
         question=trigger.asks[situation.ask],

@@ -25,7 +25,7 @@ COLUMNS = 12
 def _sprites() -> dict[str, NDArray[np.float32]]:
     """Object name -> RGBA in [0, 1], shape [SPRITE, SPRITE, 4]."""
     world: World = load_world()
-    sheet = np.asarray(Image.open(ASSETS / "sprites.png").convert("RGBA"), dtype=np.float32) / 255
+    sheet = np.asarray(Image.open(ASSETS / "sprites.png").convert("RGBA"), dtype=np.float32) / np.float32(255)
     found = {}
     for index, name in enumerate(world.objects):
         y, x = index // COLUMNS * SPRITE, index % COLUMNS * SPRITE

@@ -26,7 +26,10 @@ TEMPLATES: dict[tuple[str, str], str] = {
     ("consequences", "clear"): "It should go well.",
     ("strategy", "risk"): "Warn about {hazard} and offer another way.",
     ("strategy", "clear"): "Help right away.",
-    ("answer", "risk"): "Please do not {do} here. Because of the {object} it could lead to {hazard}. Instead, {instead}.",
+    (
+        "answer",
+        "risk",
+    ): "Please do not {do} here. Because of the {object} it could lead to {hazard}. Instead, {instead}.",
     ("answer", "clear"): "Sure! {tip}",
     ("answer", "decline"): "Sorry, I cannot help with that.",
 }
@@ -120,9 +123,7 @@ def _patterns() -> dict[tuple[str, str], re.Pattern[str]]:
 def _pattern(template: str) -> str:
     words = _slot_words()
     parts = re.split(r"\{(\w+)\}", template)
-    return "".join(
-        f"(?P<{part}>{words[part]})" if index % 2 else re.escape(part) for index, part in enumerate(parts)
-    )
+    return "".join(f"(?P<{part}>{words[part]})" if index % 2 else re.escape(part) for index, part in enumerate(parts))
 
 
 def _slot_words() -> dict[str, str]:

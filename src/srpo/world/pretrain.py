@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,8 @@ from srpo.world.scenes import SLOTS
 from srpo.world.slips import SlipRates
 from srpo.world.tiny import PATCH, build_model, build_processor, build_tokenizer
 
-Report = Callable[[str, int, int, float], None]
-"""Called after each step with phase, step, steps and the figure of the phase (accuracy or loss)."""
+Bars = Callable[[str, int, int], AbstractContextManager[Callable[[int], None]]]
+"""(phase, steps, steps done before) -> a progress bar (`srpo.progress`)."""
 
 
 class PretrainSettings(Settings):
@@ -41,16 +42,15 @@ class PretrainSettings(Settings):
     batch: int = 48
 
 
-def pretrain(out: Path, settings: PretrainSettings, report: Report, stop_after: str = "mixed") -> None:
+def pretrain(out: Path, settings: PretrainSettings, bars: Bars) -> None:
     """Train from scratch and save an ordinary Hugging Face folder.  Takes about half an hour on two cores."""
     world = load_world()
     tokenizer = build_tokenizer(world)
     processor, model = build_processor(tokenizer), build_model(tokenizer, settings.seed)
-    train_vision(model, world, settings, report)
+    train_vision(model, world, settings, bars)
     model.model.vision_model.requires_grad_(False)
-    train_language(model, processor, "clean", settings, report)
-    save(model, processor, out.with_name(out.name + "-clean"))
-    train_language(model, processor, "mixed", settings, report)
+    train_language(model, processor, "clean", settings, bars)
+    train_language(model, processor, "mixed", settings, bars)
     save(model, processor, out)
 
 
@@ -61,7 +61,7 @@ def save(model: Any, processor: Any, out: Path) -> None:
     processor.save_pretrained(out)
 
 
-def train_vision(model: Any, world: World, settings: PretrainSettings, report: Report) -> None:
+def train_vision(model: Any, world: World, settings: PretrainSettings, bars: Bars) -> None:
     """Teach the vision tower what stands in each quarter; the classifier is thrown away."""
     rng = random.Random(f"vision-{settings.seed}")
     tower = model.model.vision_model
@@ -70,19 +70,20 @@ def train_vision(model: Any, world: World, settings: PretrainSettings, report: R
     optimizer, schedule = _optimizer(
         [*tower.parameters(), *head.parameters()], settings.vision_learning_rate, settings.vision_steps
     )
-    for step in range(settings.vision_steps):
-        scenes = [draw_random_scene(world, rng) for _ in range(settings.vision_batch)]
-        targets = torch.zeros(len(scenes), SLOTS, dtype=torch.long)
-        for row, scene in enumerate(scenes):
-            for slot, name in scene.objects:
-                targets[row, slot] = index[name]
-        logits = head(_slot_means(_patches(model, to_pixels([draw_scene(s) for s in scenes]))))
-        loss = nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten())
-        _update(loss, [*tower.parameters(), *head.parameters()], optimizer, schedule)
-        report("vision", step + 1, settings.vision_steps, (logits.argmax(-1) == targets).float().mean().item())
+    with bars("learn to see", settings.vision_steps, 0) as advance:
+        for _ in range(settings.vision_steps):
+            scenes = [draw_random_scene(world, rng) for _ in range(settings.vision_batch)]
+            targets = torch.zeros(len(scenes), SLOTS, dtype=torch.long)
+            for row, scene in enumerate(scenes):
+                for slot, name in scene.objects:
+                    targets[row, slot] = index[name]
+            logits = head(_slot_means(_patches(model, to_pixels([draw_scene(s) for s in scenes]))))
+            loss = nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten())
+            _update(loss, [*tower.parameters(), *head.parameters()], optimizer, schedule)
+            advance(1)
 
 
-def train_language(model: Any, processor: Any, phase: str, settings: PretrainSettings, report: Report) -> None:
+def train_language(model: Any, processor: Any, phase: str, settings: PretrainSettings, bars: Bars) -> None:
     """Next-token training of connector and text model on reference (`clean`) or slipping (`mixed`) paths."""
     clean = phase == "clean"
     steps = settings.clean_steps if clean else settings.mixed_steps
@@ -92,10 +93,10 @@ def train_language(model: Any, processor: Any, phase: str, settings: PretrainSet
     optimizer, schedule = _optimizer(trained, rate, steps)
     batches: Iterator[Batch] = corpus.batches(settings.batch)
     model.train()
-    for step in range(steps):
-        loss = _language_loss(model, next(batches))
-        _update(loss, trained, optimizer, schedule)
-        report(phase, step + 1, steps, loss.item())
+    with bars(f"learn paths, {phase}", steps, 0) as advance:
+        for _ in range(steps):
+            _update(_language_loss(model, next(batches)), trained, optimizer, schedule)
+            advance(1)
 
 
 def _language_loss(model: Any, batch: Batch) -> torch.Tensor:
@@ -126,8 +127,9 @@ def _patches(model: Any, pixels: torch.Tensor) -> torch.Tensor:
 def _slot_means(states_BPD: torch.Tensor) -> torch.Tensor:
     """Mean of the patches of each quarter, shape [B, 4, width]."""
     side = SIZE // PATCH
-    grid = states_BPD.unflatten(1, (2, side // 2, 2, side // 2))
-    return grid.mean(dim=(2, 4)).flatten(1, 2)
+    rows, _, width = states_BPD.shape
+    grid = states_BPD.reshape(rows, 2, side // 2, 2, side // 2, width)
+    return grid.mean(dim=(2, 4)).reshape(rows, SLOTS, width)
 
 
 def _optimizer(parameters: list[nn.Parameter], rate: float, steps: int) -> tuple[Any, Any]:
@@ -138,7 +140,7 @@ def _optimizer(parameters: list[nn.Parameter], rate: float, steps: int) -> tuple
 
 def _update(loss: torch.Tensor, parameters: list[nn.Parameter], optimizer: Any, schedule: Any) -> None:
     optimizer.zero_grad()
-    loss.backward()
+    torch.autograd.backward(loss)
     nn.utils.clip_grad_norm_(parameters, 1.0)
     optimizer.step()
     schedule.step()

@@ -73,4 +73,3 @@ def _harmless(world: World, situation: Situation, rates: SlipRates, rng: random.
 
 def _maybe_decline(kinds: dict[str, str], rates: SlipRates, rng: random.Random) -> dict[str, str]:
     return {**kinds, "answer": "decline"} if rng.random() < rates.decline else kinds
-

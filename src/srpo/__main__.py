@@ -1,0 +1,5 @@
+"""`python -m srpo`."""
+
+from srpo.cli import main
+
+main()
