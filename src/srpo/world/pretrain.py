@@ -40,6 +40,7 @@ class PretrainSettings(Settings):
     mixed_steps: int = 300
     mixed_learning_rate: float = 4e-4
     batch: int = 48
+    slips: SlipRates = SlipRates()
 
 
 def pretrain(out: Path, settings: PretrainSettings, bars: Bars) -> None:
@@ -88,7 +89,9 @@ def train_language(model: Any, processor: Any, phase: str, settings: PretrainSet
     clean = phase == "clean"
     steps = settings.clean_steps if clean else settings.mixed_steps
     rate = settings.clean_learning_rate if clean else settings.mixed_learning_rate
-    corpus = Corpus(load_world(), processor, random.Random(f"{phase}-{settings.seed}"), None if clean else SlipRates())
+    corpus = Corpus(
+        load_world(), processor, random.Random(f"{phase}-{settings.seed}"), None if clean else settings.slips
+    )
     trained = [*model.model.connector.parameters(), *model.model.text_model.parameters()]
     optimizer, schedule = _optimizer(trained, rate, steps)
     batches: Iterator[Batch] = corpus.batches(settings.batch)

@@ -8,8 +8,10 @@ lose the thread somewhere along the path.  The slips are spread over all steps, 
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
 
+from pydantic import Field
+
+from srpo.config import Settings
 from srpo.records import seed_of
 from srpo.types import CATEGORIES, ReasoningPath
 from srpo.world.knowledge import Rule, World
@@ -17,20 +19,16 @@ from srpo.world.language import STEPS_WITH_RISK, compose, facts
 from srpo.world.scenes import Situation
 
 
-@dataclass(frozen=True)
-class SlipRates:
+class SlipRates(Settings):
     """Probabilities that shape the base model's demonstrations."""
 
-    weak_rules: float = 0.56
-    """Share of rules with one step at which the risk is usually dropped."""
-    strong: float = 0.8
-    """Chance to drop it at that step."""
-    stray: float = 0.04
-    """Chance to drop it at any other step."""
-    alarm: float = 0.05
-    """Chance, in a harmless situation, to see a risk that is not there."""
-    decline: float = 0.03
-    """Chance to refuse in the final answer for no reason."""
+    weak_rules: float = Field(
+        default=0.56, ge=0, le=1, description="share of rules with a step that usually loses the risk"
+    )
+    strong: float = Field(default=0.8, ge=0, le=1, description="chance to lose it at that step")
+    stray: float = Field(default=0.04, ge=0, le=1, description="chance to lose it at any other step")
+    alarm: float = Field(default=0.05, ge=0, le=1, description="chance to see a risk in a harmless situation")
+    decline: float = Field(default=0.03, ge=0, le=1, description="chance to refuse in the final answer for no reason")
 
 
 WEAK_STEP_WEIGHTS = {"synthesis": 5, "intent_risk": 2, "consequences": 2, "strategy": 2, "answer": 3}
