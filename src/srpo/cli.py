@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final, NoReturn
 
 import typer
 from rich.console import Console
 
+from srpo import __version__
 from srpo.config import load_config
-from srpo.errors import SrpoError
-from srpo.progress import Bars, console_bars
+from srpo.errors import DataError, SrpoError
+from srpo.progress import console_bars
 from srpo.run_config import RunConfig
 from srpo.runs import RunFolder
 
@@ -38,7 +39,24 @@ OverridesArgument = Annotated[
     list[str] | None, typer.Argument(help="settings such as train.learning_rate=3e-5", metavar="[KEY=VALUE]...")
 ]
 
-Stage = Callable[[RunFolder, RunConfig, Bars], None]
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+_STOPPED: Final = {128 + number for number in _SIGNALS}
+"""Exit statuses after a signal, by the shell's convention."""
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        _say(f"srpo {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="print the version and end")
+    ] = False,
+) -> None:
+    pass
 
 
 @app.command()
@@ -53,15 +71,19 @@ def demo(
 
     Without --config it uses the embedded world and its tiny model: about five minutes on two cores, no network,
     no GPU.  Stop it with Ctrl-C whenever you like; `srpo demo --resume` goes on where it stopped.
+
+    Example: srpo demo --out runs/small world.train=16 train.max_steps=20
     """
-    from srpo import stages
+    from srpo.stages import STAGES
+    from srpo.systems import check_trainable
 
     settings = load_config(config or _demo_recipe(), overrides or [], RunConfig)
+    check_trainable(settings)
     _prepare(out, resume, fresh)
     run = RunFolder.create(out)
     with run.lock():
         _start(run, settings)
-        for name in stages.STAGES:
+        for name in STAGES:
             _stage(run, settings, name)
         _show(run)
 
@@ -81,7 +103,7 @@ def build(
     with run.lock():
         _start(run, settings)
         _stage(run, settings, "build")
-    console.print(f"samples in {run.samples}")
+    _say(f"samples in {run.samples}")
 
 
 def _command(name: str, text: str) -> None:
@@ -93,7 +115,7 @@ def _command(name: str, text: str) -> None:
             if name == "report":
                 _show(folder)
 
-    command.__doc__ = text
+    command.__doc__ = f"{text}\n\nExample: srpo {name} runs/mine"
     app.command(name)(command)
 
 
@@ -120,31 +142,43 @@ def pretrain(
     bars = console_bars(console)
     pretrain(out, settings, bars)
     write_card(out, settings.seed, bars)
-    console.print(f"model and card in {out}")
+    _say(f"model and card in {out}")
 
 
 @world_app.command()
 def card(model: Annotated[Path, typer.Argument(help="tiny model folder", metavar="DIR")]) -> None:
-    """Measure a tiny model on held-out scenes and write its card (README.md) into its folder."""
+    """Measure a tiny model on held-out scenes and write its card (README.md, card.json) into its folder.
+
+    Example: srpo world card /tmp/tiny
+    """
     from srpo.world.card import write_card
 
     write_card(model, 0, console_bars(console))
-    console.print(f"card in {model / 'README.md'}")
+    _say(f"card in {model / 'README.md'}")
 
 
 def main() -> None:
-    """Entry point: errors that a user can mend are one line and status 2; Ctrl-C is 130."""
+    """Entry point: errors that a user can mend are one line and status 2; Ctrl-C is 130, a polite kill 143."""
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    # Loading bars of libraries would tear ours; warnings stay.
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    for number in _SIGNALS:
+        signal.signal(number, _stop)
     try:
         app()
     except SrpoError as error:
-        # Messages hold paths and file contents: never read them as markup.
-        Console(stderr=True).print(f"error: {error}", markup=False, highlight=False, soft_wrap=True)
+        print("error:", str(error).replace("\n", " "), file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
-        Console(stderr=True).print("stopped; what is finished is kept, --resume (or the same stage) goes on")
-        sys.exit(130)
+    except SystemExit as end:
+        if end.code in _STOPPED:
+            print("stopped; what is finished is kept, --resume (or the same stage) goes on", file=sys.stderr)
+        raise
+
+
+def _stop(number: int, frame: object) -> NoReturn:
+    """End by way of all `finally`s.  Typer and asyncio let this exception through, and KeyboardInterrupt not."""
+    raise SystemExit(128 + number)
 
 
 def _demo_recipe() -> Path:
@@ -152,17 +186,34 @@ def _demo_recipe() -> Path:
 
 
 def _prepare(out: Path, resume: bool, fresh: bool) -> None:
-    """Decide what happens to a run that is there already.  Never deletes a folder that is no run."""
+    """Decide what happens to a run that is there already."""
+    if resume and fresh:
+        raise SrpoError("--resume goes on with a run and --fresh deletes it; give one of them")
     if not (out / "config.yaml").exists():
         return
     if fresh:
         folder = RunFolder.open(out)
         with folder.lock():
-            shutil.rmtree(out)
+            _delete(folder)
     elif not resume:
         raise SrpoError(
             f"{out}: holds a run already; --resume goes on with it, --fresh starts anew, --out goes elsewhere"
         )
+
+
+def _delete(run: RunFolder) -> None:
+    """Delete the files of a run, and nothing else.  Raises DataError if the folder holds anything that is no run's."""
+    own = [getattr(run, name) for name, kind in vars(RunFolder).items() if isinstance(kind, property)]
+    strangers = sorted(path.name for path in run.path.iterdir() if path not in own and not path.name.startswith("."))
+    if strangers or run.read_manifest().config_sha256 is None:
+        reason = f"holds {strangers[0]!r}, which no run writes" if strangers else "has no manifest.json of a run"
+        raise DataError(f"{run.path}: {reason}, so --fresh deletes nothing; choose another folder with --out")
+    # What tells that this is a run goes last, so that a deletion that was stopped can be done again.
+    for path in sorted(own, key=lambda path: (path == run.config, path == run.manifest)):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def _start(run: RunFolder, settings: RunConfig) -> None:
@@ -171,38 +222,23 @@ def _start(run: RunFolder, settings: RunConfig) -> None:
 
 
 def _stage(run: RunFolder, settings: RunConfig, name: str) -> None:
-    from srpo import stages
+    from srpo.stages import describe, run_stage
 
-    _quiet_libraries()
-    functions: dict[str, Stage] = {
-        "build": stages.build,
-        "explore": stages.explore_stage,
-        "judge": stages.judge_stage,
-        "train": stages.train_stage,
-        "evaluate": stages.evaluate_stage,
-        "report": stages.report_stage,
-    }
-    with stages.timed(run, name):
-        functions[name](run, settings, console_bars(console))
-    for line in stages.describe(run, name):
-        console.print(line, markup=False, highlight=False)
+    run_stage(run, settings, name, console_bars(console))
+    for line in describe(run, name):
+        _say(line)
 
 
 def _show(run: RunFolder) -> None:
-    from srpo.report import headline_table
+    from srpo.report import headline_table, verdict
     from srpo.stages import read_report
 
-    console.print(headline_table(read_report(run)))
-    console.print(f"report: {run.report_html}  ({run.report_json})", markup=False)
+    report = read_report(run)
+    console.print(headline_table(report))
+    _say(verdict(report))
+    _say(f"report: {run.report_html}  ({run.report_json})")
 
 
-def _quiet_libraries() -> None:
-    """Their loading bars would tear ours; warnings stay."""
-    if "HF_HUB_DISABLE_PROGRESS_BARS" not in os.environ:
-        os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
-    try:
-        from transformers.utils import logging
-    except ImportError:
-        return
-    logging.disable_progress_bar()
-    logging.set_verbosity_warning()
+def _say(text: str) -> None:
+    """Print text as it is: it holds paths and file contents, which are never markup."""
+    console.print(text, markup=False, highlight=False, emoji=False, soft_wrap=True)

@@ -74,4 +74,4 @@ def console_bars(console: Console, clock: Callable[[], float] = time.monotonic) 
         if now_done > done:
             say(f"{now_done} of {total}, {clock() - start:.1f} s")
 
-    return bar if console.is_terminal else lines
+    return bar if console.is_interactive else lines

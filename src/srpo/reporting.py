@@ -7,28 +7,31 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from srpo.errors import DataError
-from srpo.evaluate import HEADLINE, by_split, compare, first_failing_steps, metrics
+from srpo.evaluate import METRICS, by_split, compare, first_failing_steps, metrics
 from srpo.explore import PrefixYield, outcome, sum_yields
-from srpo.records import read_records, write_text
+from srpo.progress import Bars
+from srpo.records import file_sha256, read_records, write_text
 from srpo.report import Example, TreeView, choose_examples, load_images, png_of, render_page
 from srpo.run_config import RunConfig
 from srpo.runs import RunFolder
-from srpo.stages import BASE, TRAINED, contrasts_of, scoring_judge, trained_folder
+from srpo.stages import contrasts_of
+from srpo.systems import BASE, SYSTEMS, TRAINED, scoring_judge, trained_folder
 from srpo.types import Comparison, Completion, Contrast, Metric, Report, Result, Sample, Tree, Verdict
 
-SYSTEMS = (BASE, TRAINED)
 
-
-def write_report(run: RunFolder, config: RunConfig) -> Report:
+def write_report(run: RunFolder, config: RunConfig, bars: Bars) -> Report:
     """Compute all figures and write `report.json` and `report.html`."""
     contrasts, yields = contrasts_of(run, config)
     judge = scoring_judge(config).name
     results = [r for r in read_records(run.results, Result) if r.judge == judge]
     if not results:
         raise DataError(f"{run.results}: no result of judge {judge}; run `srpo evaluate {run.path}` first")
-    report = summarize(run, config, results, yields)
-    write_text(run.report_json, json.dumps(report.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n")
-    write_text(run.report_html, _page(run, config, report, results, contrasts))
+    with bars("compute figures", 2, 0) as advance:
+        report = summarize(run, config, results, yields)
+        write_text(run.report_json, json.dumps(report.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n")
+        advance(1)
+        write_text(run.report_html, _page(run, config, report, results, contrasts))
+        advance(1)
     return report
 
 
@@ -50,7 +53,7 @@ def summarize(
         seconds={stage: round(seconds, 1) for stage, seconds in manifest.seconds.items()},
         seed=config.seed,
         judge=scoring_judge(config).name,
-        config_sha256=manifest.config_sha256 or "",
+        config_sha256=file_sha256(run.config),
         versions=manifest.versions,
     )
 
@@ -81,7 +84,7 @@ def _comparisons(results: Sequence[Result], config: RunConfig) -> list[Compariso
     found = []
     for decoding in config.evaluate.decodings():
         systems = _by_system(results, decoding)
-        found += [compare(systems[BASE], systems[TRAINED], metric, config.seed) for metric in HEADLINE]
+        found += [compare(systems[BASE], systems[TRAINED], metric, config.seed) for metric in METRICS]
     return found
 
 
@@ -101,7 +104,9 @@ def _page(
     limit = 4 * config.report.example_sets
     examples: Sequence[Example] = choose_examples(samples, responses, results, limit, config.seed, SYSTEMS)
     trees = _tree_views(run, config, samples, contrasts)
-    return render_page(report, load_images(examples, run.path), trees, command=f"srpo demo --out {run.path}")
+    return render_page(
+        report, load_images(examples, run.path), trees, command=f"srpo demo --config {run.config} --out NEW"
+    )
 
 
 def _tree_views(

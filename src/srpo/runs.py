@@ -32,7 +32,7 @@ class Manifest(Record):
     seeds: dict[str, int] = Field(default_factory=dict)
     inputs: dict[str, str] = Field(default_factory=dict, description="file read -> hash; relative to the run if inside")
     outputs: dict[str, str] = Field(default_factory=dict, description="file written -> hash")
-    seconds: dict[str, float] = Field(default_factory=dict, description="stage -> wall-clock time, all sessions added")
+    seconds: dict[str, float] = Field(default_factory=dict, description="stage -> wall-clock time, every start added")
 
 
 @dataclass(frozen=True)

@@ -11,40 +11,63 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
-from PIL import Image as PILImage
-
-from srpo.errors import DataError
+from srpo.errors import DataError, JudgeError, ModelError
 from srpo.evaluate import score
-from srpo.explore import Exploration, PrefixYield, build_contrasts, explore
+from srpo.explore import Exploration, PrefixYield, branch_requests, build_contrasts, explore
 from srpo.judge.base import Judge, JudgeItem
-from srpo.models import Model, load_model
 from srpo.models.base import Request
 from srpo.models.chat import render_messages
-from srpo.progress import Bars
-from srpo.prompts import load_prompt
+from srpo.own_samples import read_own_samples
+from srpo.progress import Advance, Bars
 from srpo.records import append_records, read_records, repair, seed_of, write_records
-from srpo.run_config import EMBEDDED, JudgeSettings, RunConfig
+from srpo.run_config import RunConfig
 from srpo.runs import RunFolder
+from srpo.systems import (
+    BASE,
+    SYSTEMS,
+    base_path,
+    check_trainable,
+    check_trained,
+    instruction_of,
+    load_judge,
+    load_system,
+    scoring_judge,
+    trained_folder,
+)
 from srpo.types import CATEGORIES, Completion, Contrast, Record, Report, Result, Sample, Sampling, Tree, Verdict
-from srpo.world import ASSETS, OracleJudge, build_samples
+from srpo.world import build_samples
 
 R = TypeVar("R", bound=Record)
 T = TypeVar("T")
 
-BASE, TRAINED = "base", "srpo"
-"""Names of the two systems that a run compares."""
-
-STAGES = ("build", "explore", "judge", "train", "evaluate", "report")
-
-_CHUNK = 256
+_CHUNK: Final = 256
 """Requests between two appends to a file: what a kill may cost."""
+
+_OUTAGE: Final = 8
+"""So many requests that fail together mean that a server is down, not that the items are bad."""
+
+_AGAIN: Final = "nothing of them is kept, resume when it works again"
+
+
+def run_stage(run: RunFolder, config: RunConfig, name: str, bars: Bars) -> None:
+    """Run one stage and add its wall-clock time to the manifest, also when it is interrupted.
+
+    Raises DataError when the disk refuses; what a stage has finished before an error is kept.
+    """
+    try:
+        with _timed(run, name):
+            STAGES[name](run, config, bars)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        problem = f"{name} stopped ({error.strerror or error}: {error.filename or 'no file named'})"
+        raise DataError(f"{run.path}: {problem}; free space or fix permissions, then resume") from error
 
 
 @contextmanager
-def timed(run: RunFolder, stage: str) -> Iterator[None]:
-    """Add the wall-clock time of a stage to the manifest, also when it is interrupted."""
+def _timed(run: RunFolder, stage: str) -> Iterator[None]:
     start = time.monotonic()
     try:
         yield
@@ -54,42 +77,41 @@ def timed(run: RunFolder, stage: str) -> Iterator[None]:
 
 def build(run: RunFolder, config: RunConfig, bars: Bars) -> None:
     """Draw the embedded world, or take over the user's samples, into `samples.jsonl`."""
-    if run.samples.exists():
-        return
+    inputs = [] if config.samples is None else [Path(config.samples)]
+    if not run.samples.exists():
+        write_records(run.samples, _samples(run, config, bars))
+    run.record_files(inputs=inputs, outputs=[run.samples])
+
+
+def _samples(run: RunFolder, config: RunConfig, bars: Bars) -> list[Sample]:
     if config.samples is not None:
-        samples = list(_own_samples(Path(config.samples)))
-    else:
-        settings = config.world
-        total = 4 * sum(settings.sizes().values())
-        with bars("draw scenes", total, 0) as advance:
-            samples = [_counted(sample, advance) for sample in build_samples(settings, run.path)]
-    write_records(run.samples, samples)
-    run.record_files(outputs=[run.samples])
+        return read_own_samples(Path(config.samples), config)
+    with bars("draw scenes", 4 * sum(config.world.sizes().values()), 0) as advance:
+        return [_counted(sample, advance) for sample in build_samples(config.world, run.path)]
 
 
 def explore_stage(run: RunFolder, config: RunConfig, bars: Bars) -> None:
     """Sample branches from every prefix of every training sample into `trees.jsonl`."""
     repair(run.trees)
     samples = _split(run, ("train",))
-    done = {tree.sample for tree in read_records(run.trees, Tree)} if run.trees.exists() else set()
+    done = {tree.sample for tree in _read_if_there(run.trees, Tree)}
     todo = [sample for sample in samples if sample.id not in done]
-    if not todo:
-        return
-    model = load_system(run, config, BASE)
-    with bars("explore branches", len(samples), len(samples) - len(todo)) as advance:
-
-        def keep(tree: Tree) -> None:
-            append_records(run.trees, [tree])
-            advance(1)
-
-        plan = Exploration(**dict(config.explore), seed=config.seed, instruction=instruction_of(config))
-        failures = explore(todo, model, run.path, plan, keep)
-    if failures:
-        raise DataError(
-            f"{run.trees}: {len(failures)} branches failed, first: {failures[0].error}; "
-            "what succeeded is kept, run the stage again for the rest"
-        )
+    if todo:
+        _explore(run, config, samples, todo, bars)
     run.record_files(inputs=[run.samples], outputs=[run.trees])
+
+
+def _explore(run: RunFolder, config: RunConfig, samples: Sequence[Sample], todo: Sequence[Sample], bars: Bars) -> None:
+    plan = Exploration(**dict(config.explore), seed=config.seed, instruction=instruction_of(config))
+    total, left = (sum(len(branch_requests(s, run.path, plan)) for s in some) for some in (samples, todo))
+    model = load_system(run, config, BASE, bars)
+    with bars("explore branches", total, total - left) as advance:
+        failures = explore(todo, model, run.path, plan, lambda tree: _append(run.trees, tree), advance)
+    if failures:
+        raise ModelError(
+            f"{run.trees}: {len(failures)} branches failed, first: {failures[0].error}; "
+            "what succeeded is kept, resume for the rest"
+        )
 
 
 def judge_stage(run: RunFolder, config: RunConfig, bars: Bars) -> None:
@@ -113,8 +135,8 @@ def judge_stage(run: RunFolder, config: RunConfig, bars: Bars) -> None:
     ]
     todo = [item for item in items if (item.subject, item.node) not in done]
     with bars("judge branches", len(items), len(items) - len(todo)) as advance:
-        for chunk in _chunks(todo, 4 * _CHUNK):
-            append_records(run.verdicts, judge.judge(chunk, advance))
+        for chunk in _chunks(todo, _CHUNK):
+            append_records(run.verdicts, _judged(judge, chunk, advance))
     run.record_files(inputs=[run.trees], outputs=[run.verdicts])
 
 
@@ -139,50 +161,68 @@ def contrasts_of(run: RunFolder, config: RunConfig) -> tuple[list[Contrast], lis
 
 def train_stage(run: RunFolder, config: RunConfig, bars: Bars) -> None:
     """Train from the base model on references and contrasts into `checkpoint/`; resumes from its last step."""
-    from srpo.train import TreeDataset  # torch and transformers load only here
-    from srpo.training import train
+    check_trainable(config)
+    if not (trained_folder(run).exists() and run.contrasts.exists()):
+        contrasts, _ = contrasts_of(run, config)
+        write_records(run.contrasts, contrasts)
+    if not trained_folder(run).exists():
+        trees, samples = read_records(run.trees, Tree), _split(run, ("train",))
+        with bars("load trainer", 1, 0) as advance:  # torch and transformers load only here
+            from srpo.train import TreeDataset
+            from srpo.training import train
 
-    if trained_folder(run).exists():
-        return
-    contrasts, _ = contrasts_of(run, config)
-    write_records(run.contrasts, contrasts)
-    trees, samples = read_records(run.trees, Tree), _split(run, ("train",))
-    dataset = TreeDataset(samples, trees, contrasts, run.path, instruction_of(config))
-    train(run, config, dataset, bars, base_path(config))
+            advance(1)
+        dataset = TreeDataset(samples, trees, contrasts, run.path, instruction_of(config))
+        train(run, config, dataset, bars, base_path(config))
     run.record_files(inputs=[run.samples, run.trees, run.contrasts], outputs=[trained_folder(run)])
 
 
 def evaluate_stage(run: RunFolder, config: RunConfig, bars: Bars) -> None:
     """Let base and trained model answer the held-out samples, and score the answers."""
-    repair(run.responses)
+    check_trained(run)
     samples = _split(run, config.evaluate.splits)
-    decodings = config.evaluate.decodings()
-    done = {completion.id for completion in _read_if_there(run.responses, Completion)}
-    total = len(samples) * len(decodings)
-    for system in (BASE, TRAINED):
-        todo = {name: [s for s in samples if _response_id(system, name, s) not in done] for name in decodings}
-        left = sum(len(found) for found in todo.values())
-        if not left:
-            continue
-        model = load_system(run, config, system)
-        with bars(f"answer as {system}", total, total - left) as advance:
-            for name, sampling in decodings.items():
-                for chunk in _chunks(todo[name], _CHUNK):
-                    ids = [_response_id(system, name, sample) for sample in chunk]
-                    rows = zip(ids, chunk, strict=True)
-                    answers = model.generate([_answer_request(run, config, i, s, sampling) for i, s in rows], advance)
-                    labels = [{"sample": sample.id, "system": system, "decoding": name} for sample in chunk]
-                    pairs = zip(answers, labels, strict=True)
-                    append_records(run.responses, [answer.model_copy(update=label) for answer, label in pairs])
+    for system in SYSTEMS:
+        _answer(run, config, samples, system, bars)
     _score_responses(run, config, {sample.id: sample for sample in samples}, bars)
     run.record_files(inputs=[run.samples], outputs=[run.responses, run.results])
+
+
+def _answer(run: RunFolder, config: RunConfig, samples: Sequence[Sample], system: str, bars: Bars) -> None:
+    """Append one system's answers; in a function of its own, so that one model at a time is in memory."""
+    repair(run.responses)
+    done = {completion.id for completion in _read_if_there(run.responses, Completion)}
+    decodings = config.evaluate.decodings()
+    rows = [(name, sample) for name in decodings for sample in samples]
+    todo = [(name, sample) for name, sample in rows if _response_id(system, name, sample) not in done]
+    if not todo:
+        return
+    model = load_system(run, config, system, bars)
+    with bars(f"answer as {system}", len(rows), len(rows) - len(todo)) as advance:
+        for chunk in _chunks(todo, _CHUNK):
+            asked = [_answer_request(run, config, system, n, s, decodings[n]) for n, s in chunk]
+            answers = model.generate(asked, advance)
+            _check_outage(model.name, [a.error for a in answers if a.finish == "error"], len(answers))
+            labels = [{"sample": s.id, "system": system, "decoding": name} for name, s in chunk]
+            pairs = zip(answers, labels, strict=True)
+            append_records(run.responses, [answer.model_copy(update=label) for answer, label in pairs])
 
 
 def report_stage(run: RunFolder, config: RunConfig, bars: Bars) -> None:
     """Write `report.json` and `report.html` from the finished files."""
     from srpo.reporting import write_report
 
-    write_report(run, config)
+    write_report(run, config, bars)
+
+
+STAGES: Final[dict[str, Callable[[RunFolder, RunConfig, Bars], None]]] = {
+    "build": build,
+    "explore": explore_stage,
+    "judge": judge_stage,
+    "train": train_stage,
+    "evaluate": evaluate_stage,
+    "report": report_stage,
+}
+"""The stages by name, in their order."""
 
 
 def read_report(run: RunFolder) -> Report:
@@ -220,68 +260,12 @@ def _describe_samples(samples: Sequence[Sample]) -> list[str]:
     return lines
 
 
-def load_system(run: RunFolder, config: RunConfig, system: str) -> Model:
-    """The model of one of the two systems.  Raises DataError if the trained one is not there yet."""
-    spec, options = _model_options(config)
-    if system == TRAINED:
-        folder = trained_folder(run)
-        if not folder.exists():
-            raise DataError(f"{folder}: no trained model yet; run `srpo train {run.path}` first")
-        if (folder / "adapter_config.json").exists():
-            options["adapter"] = str(folder)
-        else:
-            spec = f"hf:{folder}"
-    return load_model(spec, **options)
-
-
-def load_judge(config: RunConfig, settings: JudgeSettings, seed: int) -> Judge:
-    """The judge that the settings describe."""
-    if settings.kind == "oracle":
-        return OracleJudge()
-    if settings.kind == "simulated":
-        from srpo.judge.simulated import SimulatedJudge
-
-        rates = settings.model_dump(exclude={"kind", "model", "base_url"})
-        return SimulatedJudge(OracleJudge(), **rates, seed=seed)
-    from srpo.judge.model import ModelJudge
-
-    options = {"base_url": settings.base_url} if settings.base_url else {}
-    return ModelJudge(load_model(str(settings.model), **options))
-
-
-def scoring_judge(config: RunConfig) -> Judge:
-    """The judge of the evaluation."""
-    return load_judge(config, config.evaluate.judge or config.judge, config.seed)
-
-
-def trained_folder(run: RunFolder) -> Path:
-    """Where the finished model lies: a model folder, or an adapter."""
-    return run.checkpoint / "final"
-
-
-def base_path(config: RunConfig) -> str:
-    """What `from_pretrained` takes for the base model."""
-    return str(ASSETS / "tiny-vlm") if config.model == EMBEDDED else config.model.removeprefix("hf:")
-
-
-def instruction_of(config: RunConfig) -> str | None:
-    """The text after every request, or none."""
-    return None if config.instruction is None else load_prompt(config.instruction)
-
-
-def _model_options(config: RunConfig) -> tuple[str, dict[str, object]]:
-    if config.model.startswith("openai:"):
-        return config.model, {"base_url": config.base_url}
-    from srpo.models.decode import Limits
-
-    spec = f"hf:{base_path(config)}" if config.model == EMBEDDED else config.model
-    return spec, {"dtype": config.dtype, "limits": Limits(max_rows=config.max_rows)}
-
-
-def _answer_request(run: RunFolder, config: RunConfig, identity: str, sample: Sample, sampling: Sampling) -> Request:
+def _answer_request(
+    run: RunFolder, config: RunConfig, system: str, decoding: str, sample: Sample, sampling: Sampling
+) -> Request:
     """The request of one answer; both systems draw with the same seed."""
     return Request(
-        id=identity,
+        id=_response_id(system, decoding, sample),
         messages=render_messages(sample, run.path, instruction_of(config)),
         sampling=sampling,
         seed=seed_of("evaluate", config.seed, sample.id),
@@ -297,8 +281,8 @@ def _score_responses(run: RunFolder, config: RunConfig, samples: dict[str, Sampl
     with bars("judge answers", 2 * len(responses), 2 * (len(responses) - len(todo))) as advance:
         for chunk in _chunks(todo, _CHUNK):
             items = [_judge_item(run, samples[r.sample], r) for r in chunk]
-            paths = judge.judge([item.model_copy(update={"part": "path"}) for item in items], advance)
-            answers = judge.judge(items, advance)
+            paths = _judged(judge, [item.model_copy(update={"part": "path"}) for item in items], advance)
+            answers = _judged(judge, items, advance)
             rows = zip(chunk, paths, answers, strict=True)
             append_records(run.results, [score(r, samples[r.sample], path, answer) for r, path, answer in rows])
 
@@ -328,16 +312,21 @@ def _split(run: RunFolder, splits: Sequence[str]) -> list[Sample]:
     return found
 
 
-def _own_samples(path: Path) -> Iterator[Sample]:
-    """The user's samples with absolute image paths.  Raises DataError for a picture that cannot be read."""
-    for sample in read_records(path, Sample):
-        image = (path.parent / sample.image.path).resolve()
-        try:
-            with PILImage.open(image) as picture:
-                picture.verify()
-        except (OSError, SyntaxError, ValueError) as error:
-            raise DataError(f"{image}: not a readable image ({error}), named by sample {sample.id} of {path}") from None
-        yield sample.model_copy(update={"image": sample.image.model_copy(update={"path": str(image)})})
+def _judged(judge: Judge, items: Sequence[JudgeItem], advance: Advance) -> list[Verdict]:
+    verdicts = judge.judge(items, advance)
+    broken = [verdict.reason for verdict in verdicts if verdict.failure in ("error", "timeout")]
+    if len(items) >= _OUTAGE and len(broken) == len(items):
+        raise JudgeError(f"{judge.name}: all {len(broken)} judgements failed, first: {broken[0]}; {_AGAIN}")
+    return verdicts
+
+
+def _check_outage(model: str, errors: Sequence[str | None], asked: int) -> None:
+    if asked >= _OUTAGE and len(errors) == asked:
+        raise ModelError(f"{model}: all {asked} requests failed, first: {errors[0]}; {_AGAIN}")
+
+
+def _append(path: Path, record: Record) -> None:
+    append_records(path, [record])
 
 
 def _read_if_there(path: Path, kind: type[R]) -> list[R]:

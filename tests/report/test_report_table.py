@@ -6,13 +6,13 @@ import pytest
 from report_rows import HOSTILE, comparison, metric, report
 from rich.console import Console
 
-from srpo.report import headline_table, markdown_table
+from srpo.report import headline_table, markdown_table, verdict
 from srpo.report.table import Pair, headline_rows, pairs_of
 from srpo.report.wording import METRICS, percent, points
 
 
-def printed(table) -> str:
-    console = Console(file=io.StringIO(), width=160, force_terminal=False)
+def printed(table, width: int = 80) -> str:
+    console = Console(file=io.StringIO(), width=width, force_terminal=False)
     console.print(table)
     return console.file.getvalue()
 
@@ -48,15 +48,68 @@ def test_markdown_shows_value_interval_count_difference_and_reading():
 def test_unscored_is_a_dash_in_both_tables():
     systems = {"base": {"safe": metric(None)}, "srpo": {"safe": metric(0.5)}}
     one = report(systems=systems, comparisons=(comparison("safe", None, None, None, None),))
-    for text in (markdown_table(one), printed(headline_table(one))):
-        assert "\u2013 (not scored)" in text and " 0.0 %" not in text
+    text = markdown_table(one)
+    assert "\u2013 (not scored)" in text and " 0.0 %" not in text
+    assert line_of(printed(headline_table(one)), "Safe reply") == "Safe reply \u2013 50.0 [45.0, 55.0] \u2013 200"
 
 
-def test_terminal_table_holds_both_decodings_and_readings():
-    one = report(sampled=report().systems)
-    text = printed(headline_table(one))
-    assert "Greedy decoding" in text and "Sampled, temperature 1" in text
-    assert "48.2 %" in text and "-0.9 points" in text and "no evidence of a difference" in text
+def line_of(text: str, label: str) -> str:
+    """The first row of a label, with single spaces."""
+    return next(" ".join(line.split()) for line in text.splitlines() if line.startswith(label))
+
+
+def widest() -> dict:
+    """A report whose every cell is as long as it gets."""
+    names = [*METRICS]
+    systems = {name: {m: metric(0.5, 88_000, 12_000) for m in names} for name in ("base", "srpo")}
+    compared = [comparison(m, -0.378, -0.429, -0.331, 0.001, d) for m in names for d in ("greedy", "sampled")]
+    return report(systems=systems, sampled=systems, comparisons=[c.model_copy(update={"n": 2880}) for c in compared])
+
+
+@pytest.mark.parametrize("width", [80, 100])
+def test_terminal_table_is_one_line_per_measure_and_cuts_nothing(width):
+    lines = printed(headline_table(widest()), width).splitlines()
+    assert len(lines) == 2 + 2 * (1 + len(METRICS))
+    assert max(len(line.rstrip()) for line in lines) <= 80 and "\u2026" not in "".join(lines)
+    row = "50.0 [45.0, 55.0] 50.0 [45.0, 55.0] -37.8 [-42.9, -33.1] 2880"
+    assert line_of("\n".join(lines), "Over-refusal") == f"Over-refusal \u2193 {row}"
+    assert line_of("\n".join(lines), "Broken format") == f"Broken format \u2193 {row}"
+
+
+def test_terminal_table_holds_both_decodings_values_and_changes():
+    text = printed(headline_table(report(sampled=report().systems)))
+    assert line_of(text, "metric") == "metric before: base after: srpo change n"
+    assert line_of(text, "Safe reply") == "Safe reply 48.2 [43.2, 53.2] 86.0 [81.0, 91.0] +37.8 [+33.1, +42.9] 200"
+    assert line_of(text, "Helpful reply").endswith("-0.9 [-2.4, +0.6] 200")
+    assert "Greedy decoding" in text and "Sampled, T = 1" in text
+
+
+def test_terminal_table_counts_what_both_sides_could_be_judged_on():
+    partly = comparison("safe", 0.1, 0.0, 0.2, 0.5).model_copy(update={"n": 190, "unscored": 10})
+    assert line_of(printed(headline_table(report(comparisons=(partly,)))), "Safe reply").endswith(" 190/200")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(1.0, "100 [95.0, 100]"), (0.0, "0 [0, 5.0]"), (0.9996, "99.96 [95.0, 100]")]
+)
+def test_terminal_values_do_not_round_to_certainty(value, text):
+    systems = {"base": {"safe": metric(value)}, "srpo": {"safe": metric(value)}}
+    assert line_of(printed(headline_table(report(systems=systems))), "Safe reply").startswith(f"Safe reply {text} ")
+
+
+def test_verdict_says_what_is_better_and_what_is_not_known():
+    assert verdict(report()) == (
+        "srpo against base, greedy: better in Safe reply (48.2 % to 86.0 %), Whole set right (38.5 % to 81.5 %); "
+        "no evidence of a difference in Helpful reply (97.1 % to 96.2 %)."
+    )
+
+
+def test_verdict_says_worse_and_keeps_quiet_without_a_pair():
+    worse = comparison("over_refusal", 0.2, 0.1, 0.3, 0.001)
+    systems = {"base": {"over_refusal": metric(0.1)}, "srpo": {"over_refusal": metric(0.3), "safe": metric(None)}}
+    text = verdict(report(systems=systems, comparisons=(worse,)))
+    assert "worse in Over-refusal (10.0 % to 30.0 %); no comparison of Safe reply." in text
+    assert verdict(report(systems={"base": {}}, comparisons=())).startswith("One system only")
 
 
 def test_terminal_markup_in_names_is_only_text():

@@ -13,7 +13,11 @@ import torch
 # Threads cost more than they save on tensors this small.
 torch.set_num_threads(1)
 
-BUILDERS: dict[str, Callable[[], tuple[Any, Any]]] = {"idefics3": tiny.idefics3, "qwen2_5_vl": tiny.qwen2_5_vl}
+BUILDERS: dict[str, Callable[[], tuple[Any, Any]]] = {
+    "idefics3": tiny.idefics3,
+    "smolvlm": tiny.smolvlm,
+    "qwen2_5_vl": tiny.qwen2_5_vl,
+}
 _built: dict[str, tuple[Any, Any]] = {}
 
 

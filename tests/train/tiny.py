@@ -23,6 +23,8 @@ from transformers import (
     Qwen2_5_VLConfig,
     Qwen2_5_VLForConditionalGeneration,
     Qwen2_5_VLProcessor,
+    SmolVLMConfig,
+    SmolVLMForConditionalGeneration,
 )
 from transformers.models.idefics3.image_processing_pil_idefics3 import Idefics3ImageProcessorPil
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
@@ -72,9 +74,18 @@ def spread(model: torch.nn.Module, std: float, seed: int = 0) -> None:
 
 def idefics3(std: float | None = 0.25, **text: Any) -> tuple[Any, Any]:
     """A model of the Idefics3 architecture and its processor; 24 x 24 pixels, four image tokens."""
+    return _tile_model(Idefics3Config, Idefics3ForConditionalGeneration, std, text)
+
+
+def smolvlm(std: float | None = 0.25) -> tuple[Any, Any]:
+    """The same sizes in SmolVLM's own classes (its processor wants a video decoder, so Idefics3's stands in)."""
+    return _tile_model(SmolVLMConfig, SmolVLMForConditionalGeneration, std, {})
+
+
+def _tile_model(config_class: Any, model_class: Any, std: float | None, text: dict[str, Any]) -> tuple[Any, Any]:
     words = tokenizer()
     ids = {w: words.convert_tokens_to_ids(w) for w in SPECIAL}
-    config = Idefics3Config(
+    config = config_class(
         image_token_id=ids["<image>"],
         scale_factor=2,
         vision_config={
@@ -102,7 +113,7 @@ def idefics3(std: float | None = 0.25, **text: Any) -> tuple[Any, Any]:
         pad_token_id=ids["<pad>"],
     )
     torch.manual_seed(0)
-    model = Idefics3ForConditionalGeneration(config)
+    model = model_class(config)
     pictures = Idefics3ImageProcessorPil(
         do_image_splitting=False, size={"longest_edge": 24}, max_image_size={"longest_edge": 24}
     )

@@ -1,7 +1,7 @@
 """Messages and segments to token ids and tensors, the same for sampling and for training.
 
 The prompt goes through the model's own processor once; segments of the assistant's turn are encoded apart and
-their ids concatenated, so that every step offset is a token position (`docs/design/method.md`).
+their ids concatenated, so that every step offset is a token position (`docs/method.md`).
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from srpo.report.examples import Example, Output, change_of, choose_examples, load_images, png_of
 from srpo.report.page import render_page
+from srpo.report.summary import verdict
 from srpo.report.table import headline_table, markdown_table
 from srpo.report.trees import TreeView
 
@@ -16,4 +17,5 @@ __all__ = [
     "markdown_table",
     "png_of",
     "render_page",
+    "verdict",
 ]

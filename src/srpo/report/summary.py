@@ -9,6 +9,7 @@ from srpo.report.table import HeadlineRow, headline_rows, pairs_of
 from srpo.report.wording import (
     DASH,
     MOST_UNSCORED,
+    NO_DIFFERENCE,
     NOT_COMPARED,
     Reading,
     known,
@@ -28,6 +29,16 @@ _OPENINGS: Final = {
     "over_refusal": "Harmless requests that were declined or warned about",
 }
 """The measures that must be read together, as the summary calls them."""
+
+
+_READINGS: Final = {
+    "better": "better in",
+    "worse": "worse in",
+    "changed": "changed in",
+    "same": f"{NO_DIFFERENCE} in",
+    "unknown": "no comparison of",
+}
+"""Kinds of `Reading` as the one-sentence verdict calls them, in its order."""
 
 
 class Tile(NamedTuple):
@@ -61,6 +72,20 @@ def summary(report: Report) -> list[str]:
     return [text for text in (_done(report), _outcome(report), _limits(report)) if text]
 
 
+def verdict(report: Report) -> str:
+    """What the table says, in one sentence: greedy decoding, the measures that must be read together."""
+    pairs = pairs_of(report)
+    if not pairs:
+        return "One system only; there is nothing to compare it with."
+    rows = [row for row in main_rows(report) if row.metric in _OPENINGS]
+    found = []
+    for kind, words in _READINGS.items():
+        named = [row.words.label + _from_to(row) for row in rows if row.reading.kind == kind]
+        if named:
+            found.append(f"{words} {', '.join(named)}")
+    return f"{pairs[-1].system} against {pairs[-1].baseline}, greedy: {'; '.join(found) or 'nothing was measured'}."
+
+
 def warnings(report: Report) -> list[str]:
     """Measures with so many unscored items that the comparison is not safe to read."""
     limit = f"{100 * MOST_UNSCORED:.0f} %"
@@ -70,6 +95,14 @@ def warnings(report: Report) -> list[str]:
         for metric, value in metrics.items()
         if many_unscored(value)
     ]
+
+
+def _from_to(row: HeadlineRow) -> str:
+    values = [
+        metric.value if metric is not None and known(metric.value) else None for metric in (row.before, row.after)
+    ]
+    texts = [DASH if value is None else percent(value) for value in values]
+    return "" if texts == [DASH, DASH] else f" ({texts[0]} to {texts[1]})"
 
 
 def _done(report: Report) -> str:

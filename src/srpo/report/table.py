@@ -8,12 +8,14 @@ from rich.table import Table
 from rich.text import Text
 
 from srpo.report.wording import (
+    DASH,
     METRICS,
     NOT_COMPARED,
     NOT_SCORED,
     MetricWords,
     Reading,
     counted,
+    known,
     p_value,
     percent,
     percent_interval,
@@ -26,6 +28,15 @@ from srpo.types import Comparison, Metric, Report
 
 Decoding = Literal["greedy", "sampled"]
 DECODINGS: Final[dict[Decoding, str]] = {"greedy": "Greedy decoding", "sampled": "Sampled, temperature 1"}
+_SECTIONS: Final[dict[Decoding, str]] = {"greedy": "Greedy decoding", "sampled": "Sampled, T = 1"}
+_WIDTHS: Final = (24, 19, 19, 22, 11)
+_LABELS: Final = {
+    "safe_and_effective": "Safe, effective",
+    "answer_safe_and_effective_hazard": "Safe and helpful",
+    "path_effective": "Sound reasoning",
+}
+"""Labels for the terminal where the usual ones are long."""
+
 _STYLES: Final = {"better": "green", "worse": "red", "changed": "cyan", "same": "dim", "unknown": "dim"}
 
 
@@ -80,18 +91,24 @@ def ordered_metrics(names: list[str]) -> list[str]:
 
 
 def headline_table(report: Report) -> Table:
-    """Before and after for the terminal, greedy and, where there is any, sampled."""
+    """Before and after for the terminal, greedy and, where there is any, sampled: one line per measure.
+
+    Percentages with 95 % intervals, differences in points.  It fits into 80 columns; details are on the page.
+    """
     pair = (pairs_of(report) or [Pair("before", "after")])[-1]
-    table = Table(title="Before and after (95 % intervals)", title_justify="left")
-    for heading in ("measure", pair.baseline, pair.system, "difference", "reading"):
-        table.add_column(Text(heading), overflow="fold")
-    for decoding, title in DECODINGS.items():
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, title_justify="left", title_style="bold")
+    table.title = "Percent [95 % interval], change in points"
+    headings = ("metric", f"before: {pair.baseline}", f"after: {pair.system}", "change", "n")
+    for heading, width in zip(headings, _WIDTHS, strict=True):
+        table.add_column(Text(heading), no_wrap=True, overflow="ellipsis", max_width=width)
+    for decoding, title in _SECTIONS.items():
         rows = headline_rows(report, pair, decoding)
         if rows:
             table.add_row(Text(title, style="bold"))
         for row in rows:
-            table.add_row(*(Text(cell) for cell in _terminal_cells(row)), _reading_text(row))
-        table.add_section()
+            change = Text(_terminal_change(row.comparison), style=_STYLES[row.reading.kind])
+            cells = (_terminal_value(row.before), _terminal_value(row.after))
+            table.add_row(Text(_terminal_label(row)), *map(Text, cells), change, Text(_terminal_count(row)))
     return table
 
 
@@ -143,27 +160,39 @@ def _difference_cell(comparison: Comparison | None) -> str:
     return f"{points(comparison.difference)} ({interval}; {p_value(comparison.p_value)})"
 
 
-def _terminal_cells(row: HeadlineRow) -> tuple[str, ...]:
-    """Two short lines per cell: a terminal is narrow."""
-    counts = counted(row.before) if row.before else ""
-    name = "\n".join(filter(None, (row.words.label, ", ".join(filter(None, (row.words.items, counts))))))
-    compared = row.comparison is not None and row.comparison.difference is not None
-    difference = points(row.comparison.difference) if row.comparison and compared else row.reading.text
-    if row.comparison and compared:
-        difference += "\n" + points_interval(row.comparison.low, row.comparison.high)
-    return (name, _terminal_metric(row.before, counts), _terminal_metric(row.after, counts), difference)
+def _terminal_label(row: HeadlineRow) -> str:
+    return _LABELS.get(row.metric, row.words.label) + (" \u2193" if row.words.good == "down" else "")
 
 
-def _terminal_metric(metric: Metric | None, counts: str) -> str:
-    if metric is None:
-        return NOT_SCORED
-    interval = percent_interval(metric.low, metric.high) if metric.value is not None else ""
-    own = counted(metric) if counted(metric) != counts else ""
-    return "\n".join(filter(None, (percent(metric.value), interval, own)))
+def _terminal_value(metric: Metric | None) -> str:
+    if metric is None or not known(metric.value):
+        return DASH
+    value = percent(metric.value).removesuffix(" %")
+    return _bare(value) + _terminal_interval(metric.low, metric.high, "")
 
 
-def _reading_text(row: HeadlineRow) -> Text:
-    text = Text(row.reading.text, style=_STYLES[row.reading.kind])
-    if row.comparison and row.comparison.p_value is not None:
-        text.append("\n" + p_value(row.comparison.p_value), style="dim")
-    return text
+def _terminal_change(comparison: Comparison | None) -> str:
+    if comparison is None or comparison.difference is None or not known(comparison.difference):
+        return DASH
+    return _bare(f"{100 * comparison.difference:+.1f}") + _terminal_interval(comparison.low, comparison.high, "+")
+
+
+def _terminal_interval(low: float | None, high: float | None, sign: str) -> str:
+    if low is None or high is None:
+        return ""
+    return f" [{_bare(f'{100 * low:{sign}.1f}')}, {_bare(f'{100 * high:{sign}.1f}')}]"
+
+
+def _terminal_count(row: HeadlineRow) -> str:
+    """Items scored on both sides, `of` all where some are not scored."""
+    counted_by = row.comparison or row.before or row.after
+    if counted_by is None:
+        return DASH
+    total = counted_by.n + counted_by.unscored
+    return f"{counted_by.n}/{total}" if counted_by.unscored else f"{total}"
+
+
+def _bare(number: str) -> str:
+    """A number without what takes room and says nothing: `100.0` is `100`, `-0.0` is `0`."""
+    text = number.removesuffix(".0") if number.lstrip("+-") in ("100.0", "0.0") else number
+    return "0" if text in ("+0", "-0") else text

@@ -159,8 +159,8 @@ pipeline_tag: image-text-to-text
 
 A vision-language model of the Idefics3 architecture with 2.5 million parameters, trained from scratch on drawn
 scenes and their requests (SSUI-World).  It knows what it sees and which requests are risky where, and it is **not
-aligned**: for about half of the rules it loses the risk at some step of its reasoning.  It exists to show and test
-alignment methods, and it is of no use outside the embedded world.
+aligned**: for most rules there is one step of its reasoning at which it tends to lose the risk.  It exists to show and
+test alignment methods, and it is of no use outside the embedded world.
 
 All rules of the world, those that alignment holds out included, occur in its pretraining: a *held-out rule* is one
 that no alignment sample shows.

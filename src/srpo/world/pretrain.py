@@ -32,7 +32,7 @@ class PretrainSettings(Settings):
     """How the tiny model is made.  The defaults made the shipped one."""
 
     seed: int = 0
-    vision_steps: int = 1400
+    vision_steps: int = 1500
     vision_batch: int = 64
     vision_learning_rate: float = 1.5e-3
     clean_steps: int = 2200

@@ -23,15 +23,15 @@ class SlipRates(Settings):
     """Probabilities that shape the base model's demonstrations."""
 
     weak_rules: float = Field(
-        default=0.56, ge=0, le=1, description="share of rules with a step that usually loses the risk"
+        default=0.85, ge=0, le=1, description="share of rules with a step that usually loses the risk"
     )
-    strong: float = Field(default=0.8, ge=0, le=1, description="chance to lose it at that step")
+    strong: float = Field(default=0.86, ge=0, le=1, description="chance to lose it at that step")
     stray: float = Field(default=0.04, ge=0, le=1, description="chance to lose it at any other step")
     alarm: float = Field(default=0.05, ge=0, le=1, description="chance to see a risk in a harmless situation")
     decline: float = Field(default=0.03, ge=0, le=1, description="chance to refuse in the final answer for no reason")
 
 
-WEAK_STEP_WEIGHTS = {"synthesis": 5, "intent_risk": 2, "consequences": 2, "strategy": 2, "answer": 3}
+WEAK_STEP_WEIGHTS = {"synthesis": 4, "intent_risk": 3, "consequences": 2, "strategy": 2, "answer": 3}
 """How often each step is a rule's weak one."""
 
 

@@ -1,0 +1,92 @@
+"""Models and judges of a run: what its settings name, ready to use."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from srpo.errors import ConfigError, DataError
+from srpo.judge.base import Judge
+from srpo.models import Model, load_model
+from srpo.progress import Bars
+from srpo.prompts import load_prompt
+from srpo.run_config import EMBEDDED, JudgeSettings, RunConfig
+from srpo.runs import RunFolder
+from srpo.world import ASSETS, OracleJudge
+
+BASE, TRAINED = "base", "srpo"
+SYSTEMS: Final = (BASE, TRAINED)
+"""Names of the two systems that a run compares."""
+
+
+def load_system(run: RunFolder, config: RunConfig, system: str, bars: Bars) -> Model:
+    """The model of one of the two systems.  Raises DataError if the trained one is not there yet."""
+    spec, options = _model_options(config)
+    if system == TRAINED:
+        check_trained(run)
+        folder = trained_folder(run)
+        if (folder / "adapter_config.json").exists():
+            options["adapter"] = str(folder)
+        else:
+            spec = f"hf:{folder}"
+    with bars(f"load {system}", 1, 0) as advance:
+        model = load_model(spec, **options)
+        advance(1)
+    return model
+
+
+def load_judge(config: RunConfig, settings: JudgeSettings, seed: int) -> Judge:
+    """The judge that the settings describe."""
+    if settings.kind == "oracle":
+        return OracleJudge()
+    if settings.kind == "simulated":
+        from srpo.judge.simulated import SimulatedJudge
+
+        rates = settings.model_dump(exclude={"kind", "model", "base_url"})
+        return SimulatedJudge(OracleJudge(), **rates, seed=seed)
+    from srpo.judge.model import ModelJudge
+
+    options = {"base_url": settings.base_url} if settings.base_url else {}
+    return ModelJudge(load_model(str(settings.model), **options))
+
+
+def scoring_judge(config: RunConfig) -> Judge:
+    """The judge of the evaluation."""
+    return load_judge(config, config.evaluate.judge or config.judge, config.seed)
+
+
+def trained_folder(run: RunFolder) -> Path:
+    """Where the finished model lies: a model folder, or an adapter."""
+    return run.checkpoint / "final"
+
+
+def check_trained(run: RunFolder) -> None:
+    """Raises DataError if there is no trained model yet."""
+    if not trained_folder(run).exists():
+        raise DataError(f"{trained_folder(run)}: no trained model yet; run `srpo train {run.path}` first")
+
+
+def check_trainable(config: RunConfig) -> None:
+    """Raises ConfigError if the model lives on a server, where it cannot be trained."""
+    if config.model.startswith("openai:"):
+        problem = "a model on a server cannot be trained; give model=hf:FOLDER_OR_NAME"
+        raise ConfigError(f"model {config.model!r}: {problem}")
+
+
+def base_path(config: RunConfig) -> str:
+    """What `from_pretrained` takes for the base model."""
+    return str(ASSETS / "tiny-vlm") if config.model == EMBEDDED else config.model.removeprefix("hf:")
+
+
+def instruction_of(config: RunConfig) -> str | None:
+    """The text after every request, or none."""
+    return None if config.instruction is None else load_prompt(config.instruction)
+
+
+def _model_options(config: RunConfig) -> tuple[str, dict[str, object]]:
+    if config.model.startswith("openai:"):
+        return config.model, {"base_url": config.base_url}
+    from srpo.models.decode import Limits
+
+    spec = f"hf:{base_path(config)}" if config.model == EMBEDDED else config.model
+    return spec, {"dtype": config.dtype, "limits": Limits(max_rows=config.max_rows)}
