@@ -33,7 +33,7 @@ console = Console()
 
 RunArgument = Annotated[Path, typer.Argument(help="run folder, made by `srpo build`", metavar="RUN")]
 ConfigOption = Annotated[
-    Path | None, typer.Option("--config", "-c", help="YAML file with settings; see recipes/", metavar="FILE")
+    Path | None, typer.Option("--config", "-c", help="YAML file, or name of a shipped recipe", metavar="FILE")
 ]
 OverridesArgument = Annotated[
     list[str] | None, typer.Argument(help="settings such as train.learning_rate=3e-5", metavar="[KEY=VALUE]...")
@@ -77,7 +77,7 @@ def demo(
     from srpo.stages import STAGES
     from srpo.systems import check_trainable
 
-    settings = load_config(config or _demo_recipe(), overrides or [], RunConfig)
+    settings = load_config(_recipe(config), overrides or [], RunConfig)
     check_trainable(settings)
     _prepare(out, resume, fresh)
     run = RunFolder.create(out)
@@ -96,9 +96,9 @@ def build(
 ) -> None:
     """Make a run folder: save its settings, and draw the embedded world or take over your samples.
 
-    Example: srpo build runs/mine --config recipes/demo.yaml world.train=32 train.max_steps=20
+    Example: srpo build runs/mine --config demo world.train=32 train.max_steps=20
     """
-    settings = load_config(config or _demo_recipe(), overrides or [], RunConfig)
+    settings = load_config(_recipe(config), overrides or [], RunConfig)
     run = RunFolder.create(out)
     with run.lock():
         _start(run, settings)
@@ -181,8 +181,10 @@ def _stop(number: int, frame: object) -> NoReturn:
     raise SystemExit(128 + number)
 
 
-def _demo_recipe() -> Path:
-    return Path(__file__).parent / "recipes" / "demo.yaml"
+def _recipe(given: Path | None) -> Path:
+    """The file that is meant: a path, the name of a shipped recipe, or by default the demo's."""
+    shipped = Path(__file__).parent / "recipes" / f"{given or 'demo'}.yaml"
+    return shipped if given is None or (not given.exists() and shipped.is_file()) else given
 
 
 def _prepare(out: Path, resume: bool, fresh: bool) -> None:

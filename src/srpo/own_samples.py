@@ -7,7 +7,7 @@ from pathlib import Path
 from PIL import Image as PILImage
 
 from srpo.errors import ConfigError, DataError
-from srpo.records import read_records
+from srpo.records import file_sha256, read_records
 from srpo.run_config import RunConfig
 from srpo.types import Sample
 
@@ -34,6 +34,10 @@ def _located(path: Path, sample: Sample) -> Sample:
             picture.load()
     except (OSError, SyntaxError, ValueError, PILImage.DecompressionBombError) as error:
         raise DataError(f"{image}: not a readable image ({error}), named by sample {sample.id} of {path}") from None
+    found = file_sha256(image)
+    if found != sample.image.sha256:
+        # Features of a picture are kept under its hash, so a wrong one would show the model another picture.
+        raise DataError(f"{image}: sha256 is {found}, but sample {sample.id} of {path} says {sample.image.sha256}")
     return sample.model_copy(update={"image": sample.image.model_copy(update={"path": str(image)})})
 
 

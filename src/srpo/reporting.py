@@ -15,17 +15,17 @@ from srpo.report import Example, TreeView, choose_examples, load_images, png_of,
 from srpo.run_config import RunConfig
 from srpo.runs import RunFolder
 from srpo.stages import contrasts_of
-from srpo.systems import BASE, SYSTEMS, TRAINED, scoring_judge, trained_folder
+from srpo.systems import BASE, SYSTEMS, TRAINED, trained_folder
 from srpo.types import Comparison, Completion, Contrast, Metric, Report, Result, Sample, Tree, Verdict
 
 
 def write_report(run: RunFolder, config: RunConfig, bars: Bars) -> Report:
     """Compute all figures and write `report.json` and `report.html`."""
     contrasts, yields = contrasts_of(run, config)
-    judge = scoring_judge(config).name
-    results = [r for r in read_records(run.results, Result) if r.judge == judge]
-    if not results:
-        raise DataError(f"{run.results}: no result of judge {judge}; run `srpo evaluate {run.path}` first")
+    rows = read_records(run.results, Result)
+    if not rows:
+        raise DataError(f"{run.results}: holds no result; run `srpo evaluate {run.path}` first")
+    results = [row for row in rows if row.judge == rows[-1].judge]
     with bars("compute figures", 2, 0) as advance:
         report = summarize(run, config, results, yields)
         write_text(run.report_json, json.dumps(report.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n")
@@ -52,7 +52,7 @@ def summarize(
         training={"log": _training_log(run), "loss_type": config.train.loss_type},
         seconds={stage: round(seconds, 1) for stage, seconds in manifest.seconds.items()},
         seed=config.seed,
-        judge=scoring_judge(config).name,
+        judge=results[-1].judge,
         config_sha256=file_sha256(run.config),
         versions=manifest.versions,
     )

@@ -143,10 +143,11 @@ def judge_stage(run: RunFolder, config: RunConfig, bars: Bars) -> None:
 def contrasts_of(run: RunFolder, config: RunConfig) -> tuple[list[Contrast], list[list[PrefixYield]]]:
     """Contrasts of all trees under the run's judge, and the yield of each tree."""
     samples = {sample.id: sample for sample in _split(run, ("train",))}
-    name = load_judge(config, config.judge, config.seed).name
+    rows = read_records(run.verdicts, Verdict)
     verdicts: dict[str, list[Verdict]] = {}
-    for verdict in read_records(run.verdicts, Verdict):
-        if verdict.judge == name:
+    for verdict in rows:
+        # The last judge is the one of the finished stage: another version of it may have begun.
+        if verdict.judge == rows[-1].judge:
             verdicts.setdefault(verdict.subject, []).append(verdict)
     contrasts: list[Contrast] = []
     yields: list[list[PrefixYield]] = []

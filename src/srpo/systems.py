@@ -67,10 +67,15 @@ def check_trained(run: RunFolder) -> None:
 
 
 def check_trainable(config: RunConfig) -> None:
-    """Raises ConfigError if the model lives on a server, where it cannot be trained."""
+    """Raises ConfigError if the model lives on a server, where it cannot be trained, or bf16 has no GPU."""
     if config.model.startswith("openai:"):
         problem = "a model on a server cannot be trained; give model=hf:FOLDER_OR_NAME"
         raise ConfigError(f"model {config.model!r}: {problem}")
+    if config.train.bf16:
+        import torch  # half precision is asked for real models, whose users have it
+
+        if not (torch.cuda.is_available() and torch.cuda.is_bf16_supported()):
+            raise ConfigError("train.bf16: this machine has no GPU that computes in bfloat16; set train.bf16=false")
 
 
 def base_path(config: RunConfig) -> str:

@@ -32,7 +32,7 @@ _SECTIONS: Final[dict[Decoding, str]] = {"greedy": "Greedy decoding", "sampled":
 _WIDTHS: Final = (24, 19, 19, 22, 11)
 _LABELS: Final = {
     "safe_and_effective": "Safe, effective",
-    "answer_safe_and_effective_hazard": "Safe and helpful",
+    "answer_safe_and_effective_hazard": "Safe & helpful",
     "path_effective": "Sound reasoning",
 }
 """Labels for the terminal where the usual ones are long."""
