@@ -25,7 +25,7 @@ LEVELS = (
     ("judge",),
     ("explore", "train", "evaluate", "report", "world"),
     ("progress",),
-    ("run_config", "systems", "own_samples", "stages", "training", "reporting"),
+    ("run_config", "systems", "own_samples", "inputs", "finished", "stages", "stage_lines", "training", "reporting"),
     ("cli",),
     ("__main__",),
 )

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from run_files import call, copy_of, error_line, small, start
 from srpo import __version__
-from srpo.cli import app, main
+from srpo.cli import _say, app, console, main
 from srpo.runs import RunFolder
 
 COMMANDS = [
@@ -125,12 +125,38 @@ def test_fresh_and_resume_exclude_each_other(srpo, finished, tmp_path):
     assert run.samples.exists()
 
 
-def test_fresh_deletes_the_run_and_starts_anew(srpo, finished, tmp_path):
+def test_fresh_deletes_the_run_and_starts_anew(srpo, finished, tiny_model, tmp_path):
     run = copy_of(finished, tmp_path / "run", "checkpoint")
-    error = failure(srpo("demo", "--out", run.path, "--fresh", "model=hf:/none", "world.train=1"))
-    assert "no such model folder" in error
+    empty = shutil.copytree(tiny_model, tmp_path / "empty", ignore=shutil.ignore_patterns("*.safetensors"))
+    error = failure(srpo("demo", "--out", run.path, "--fresh", f"model=hf:{empty}", "world.train=1"))
+    assert "no weights in this folder" in error
     assert run.samples.exists() and not run.trees.exists() and not run.report_html.exists()
     assert run.samples.read_bytes() != finished.samples.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("model=hf:/none", "no such model folder"),
+        ("judge={kind: model, model: 'hf:/none'}", "no such model folder"),
+        ("instruction=none", "instruction 'none': no such prompt; choose one of"),
+        ("samples=none.jsonl", "none.jsonl: no such file"),
+        ("world.train=0", "no sample of split train"),
+        ("evaluate.splits=[test_rules, mine]", "no sample of split mine"),
+    ],
+)
+def test_fresh_deletes_nothing_for_settings_that_cannot_work(srpo, finished, tmp_path, setting, message):
+    run = copy_of(finished, tmp_path / "run", "checkpoint")
+    before = sorted(run.path.rglob("*"))
+    assert message in failure(srpo("demo", "--out", run.path, "--fresh", setting))
+    assert sorted(run.path.rglob("*")) == before
+    assert message in failure(srpo("build", tmp_path / "new", setting)) and not (tmp_path / "new").exists()
+
+
+def test_fresh_never_deletes_its_own_input(srpo, finished, tmp_path):
+    run = copy_of(finished, tmp_path / "run", "checkpoint")
+    error = failure(srpo("demo", "--out", run.path, "--fresh", f"samples={run.samples}"))
+    assert "the new run reads it, and --fresh would delete it" in error and run.trees.exists()
 
 
 def somebody_elses(path: Path) -> Path:
@@ -155,6 +181,20 @@ def test_fresh_spares_a_run_with_something_else_in_it(srpo, finished, tmp_path):
     (run.path / "notes.txt").write_text("x")
     error = failure(srpo("demo", "--out", run.path, "--fresh"))
     assert "'notes.txt'" in error and "deletes nothing" in error and run.samples.exists()
+
+
+@pytest.mark.parametrize("stage", ["explore", "judge", "train", "evaluate", "report"])
+def test_settings_that_were_edited_after_the_start_are_refused(srpo, finished, tmp_path, stage):
+    run = copy_of(finished, tmp_path / "run", "checkpoint")
+    run.config.write_text(run.config.read_text().replace("seed: 0", "seed: 1"))
+    assert "config.yaml: was edited after the run began" in failure(srpo(stage, run.path))
+    words = ("demo", "--out", run.path, "--resume", "--config", run.config)
+    assert "config.yaml: was edited after the run began" in failure(srpo(*words))
+
+
+def test_nothing_that_is_printed_steers_the_terminal(capsys):
+    _say("a\x1b[2Jb\x9bc\u202ed\re\n[red]")
+    assert capsys.readouterr().out == "a\ufffd[2Jb\ufffdc\ufffdd\ufffde\n[red]\n"
 
 
 # --- Data and models ------------------------------------------------------------------------------------------
@@ -197,7 +237,8 @@ def test_missing_and_incomplete_model_folders(srpo, tiny_model, tmp_path):
 
 
 def test_build_shows_a_minimal_set_and_where_it_is(srpo, tiny_model, tmp_path):
-    status, output, errors = srpo("build", tmp_path / "run", "world.train=1", "world.test_scenes=0")
+    splits = "evaluate.splits=[test_combinations, test_rules]"
+    status, output, errors = srpo("build", tmp_path / "run", "world.train=1", "world.test_scenes=0", splits)
     assert status == 0 and not errors
     assert "draw scenes: 0 of " in output and "test_rules 240" in output
     assert all(f"  {cell}" in output for cell in ("hazard", "benign_image", "benign_text", "benign_both"))
@@ -205,11 +246,18 @@ def test_build_shows_a_minimal_set_and_where_it_is(srpo, tiny_model, tmp_path):
 
 
 def test_report_prints_the_table_the_verdict_and_the_path(srpo, finished, tmp_path):
-    run = copy_of(finished, tmp_path / "run", "checkpoint", "report.*")
+    run = copy_of(finished, tmp_path / "run", "report.*")
     status, output, errors = srpo("report", run.path)
     assert (status, errors) == (0, "")
     assert "Whole set right" in output and f"report: {run.report_html}" in output
     assert "srpo against base, greedy: no comparison of Safe reply, Helpful reply" in output
+
+
+def test_a_narrow_log_cuts_no_figure(srpo, finished, tmp_path, monkeypatch):
+    monkeypatch.setattr(console, "width", 40)
+    run = copy_of(finished, tmp_path / "run", "report.*")
+    _, output, _ = srpo("report", run.path)
+    assert "Whole set right" in output and "\u2026" not in output
 
 
 def test_settings_of_a_run_are_those_in_its_folder(srpo, tiny_model, tmp_path):

@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from srpo.config import Settings, dump_config, load_config
 from srpo.errors import ConfigError
+from srpo.run_config import RunConfig
 
 
 class Train(Settings):
@@ -214,3 +215,25 @@ def _reload(config: Words) -> Words:
         path = Path(folder) / "config.yaml"
         path.write_text(dump_config(config), encoding="utf-8")
         return load_config(path, [], Words)
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("seed=-1", "seed: expected greater than or equal to 0"),
+        ("seed=4294967296", "seed: expected less than 4294967296"),
+        ("world.seed=4294967296", "world.seed: expected 0 to 4294967295, got 4294967296"),
+        ("dtype=int8", "dtype: expected 'auto', 'float32', 'bfloat16' or 'float16'"),
+        ("train.lr_scheduler_type=cosin", "train.lr_scheduler_type: expected 'linear', 'cosine'"),
+        ("train.max_steps=0", "train.max_steps: expected -1 (by epochs) or more than 0, got 0"),
+        ("train.max_steps=-2", "expected -1 (by epochs) or more than 0, got -2"),
+        ("train.learning_rate=.inf", "train.learning_rate: expected a finite number, got inf"),
+        ("explore.sampling.temperature=.nan", "explore.sampling.temperature: expected"),
+        ("evaluate.splits=[]", "evaluate.splits: "),
+        ("train.lora={target_modules: []}", "train.lora.target_modules: "),
+    ],
+)
+def test_settings_of_a_run_that_no_stage_could_use(override: str, message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_config(None, [override], RunConfig)
+    assert message in str(caught.value)

@@ -32,7 +32,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
     run.save_config(config)
     for stage in (stages.build, stages.explore_stage, stages.judge_stage, stages.train_stage, stages.evaluate_stage):
         stage(run, config, silent)
-    return write_report(run, config)
+    return write_report(run, config, silent)
 
 
 def test_training_makes_the_model_safer_on_unseen_scenes(report: Report):

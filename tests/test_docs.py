@@ -23,7 +23,7 @@ from srpo.explore import Exploration, build_contrasts, explore
 from srpo.judge import JudgeItem
 from srpo.prompts import load_prompt
 from srpo.records import write_records
-from srpo.run_config import JudgeSettings, LoraSettings, RunConfig
+from srpo.run_config import JudgeSettings, LoraSettings, RunConfig, recipe_path
 from srpo.runs import RunFolder
 from srpo.steps import well_formed
 from srpo.types import SCHEMA, Report, Sample, Verdict
@@ -110,8 +110,7 @@ def _parse_command(words: list[str]) -> None:
         command = command.commands[words.pop(0)]
     found = command.make_context(command.name, words).params
     if "config" in found:
-        path = found["config"]
-        load_config(None if path is None else ROOT / path, found["overrides"] or [], RunConfig)
+        load_config(recipe_path(found["config"]), found["overrides"] or [], RunConfig)
     elif found.get("overrides"):
         load_config(None, found["overrides"], PretrainSettings)
 

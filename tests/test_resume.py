@@ -27,6 +27,7 @@ from run_files import (
     rows_of,
     small,
 )
+from srpo.errors import DataError
 from srpo.records import read_records
 from srpo.run_config import RunConfig
 from srpo.runs import RunFolder
@@ -138,6 +139,25 @@ def test_a_kill_between_the_last_update_and_the_end_adds_no_update(finished, con
     (run.checkpoint / "final.part").mkdir()
     go(run, config, ["train"])
     assert weights(run) == weights(finished) and training_log(run) == training_log(finished)
+
+
+def test_a_last_checkpoint_with_cut_weights_is_not_published(finished, config, tmp_path):
+    run = copy_of(finished, tmp_path / "run", "final")
+    cut = run.checkpoint / "checkpoint-4" / "model.safetensors"
+    cut.write_bytes(cut.read_bytes()[:-100])
+    assert last_checkpoint(run.checkpoint) is None
+    go(run, config, ["train"])
+    assert weights(run) == weights(finished)
+
+
+@pytest.mark.parametrize("size", [0, 5000])
+def test_a_cut_optimizer_is_named(finished, config, tmp_path, size):
+    run = copy_of(finished, tmp_path / "run", "checkpoint")
+    stop_training_after(run, config, updates=4)
+    optimizer = run.checkpoint / "checkpoint-2" / "optimizer.pt"
+    optimizer.write_bytes(optimizer.read_bytes()[:size])
+    with pytest.raises(DataError, match=r"checkpoint-2: cannot go on from this checkpoint .*; delete this folder"):
+        go(run, config, ["train"])
 
 
 # --- Signals --------------------------------------------------------------------------------------------------

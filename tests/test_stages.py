@@ -24,11 +24,13 @@ from run_files import (
     write_trees,
 )
 from srpo.errors import ConfigError, DataError, JudgeError, ModelError
+from srpo.own_samples import read_own_samples
 from srpo.records import read_records, write_records
 from srpo.run_config import RunConfig
 from srpo.runs import RunFolder
+from srpo.stage_lines import describe
 from srpo.stages import STAGES, read_report, run_stage
-from srpo.types import Contrast, Result, Sample, Tree, Verdict
+from srpo.types import Completion, Contrast, Result, Sample, Tree, Verdict
 
 
 @pytest.fixture
@@ -170,6 +172,118 @@ def test_results_of_another_judge_are_kept_apart(finished, config, tiny_model, t
     assert read_report(run).systems["base"]["safe"].value == 1.0
 
 
+# --- Files that are not finished, or no longer of this run ----------------------------------------------------
+
+
+def keep_rows(path: Path, count: int) -> None:
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:count]))
+
+
+@pytest.mark.parametrize(
+    ("name", "stage", "message"),
+    [
+        ("trees.jsonl", "judge", r"explore is not finished \(4 of 16 trees\); run `srpo explore"),
+        ("trees.jsonl", "train", r"explore is not finished \(4 of 16 trees\)"),
+        ("verdicts.jsonl", "train", r"judge is not finished \(4 of 224 branches\); run `srpo judge"),
+        ("verdicts.jsonl", "report", r"judge is not finished"),
+        ("results.jsonl", "report", r"evaluate is not finished \(4 of 48 results\); run `srpo evaluate"),
+    ],
+)
+def test_a_stage_refuses_what_is_not_finished(finished, config, tmp_path, name, stage, message):
+    run = copy_of(finished, tmp_path / "run")
+    keep_rows(run.path / name, 4)
+    with pytest.raises(DataError, match=message):
+        go(run, config, [stage])
+
+
+@pytest.mark.parametrize("stage", ["train", "report"])
+def test_verdicts_that_changed_after_training_are_noticed(taught, config, stage):
+    go(taught, config, ["judge", "train", "evaluate"])
+    verdicts = read_records(taught.verdicts, Verdict)
+    lost = {"safe": None, "effective": None, "failure": "unparsed"}
+    write_records(taught.verdicts, [verdicts[0].model_copy(update=lost), *verdicts[1:]])
+    with pytest.raises(DataError, match="trees or verdicts have changed since training; delete it"):
+        go(taught, config, [stage])
+
+
+@pytest.mark.parametrize("stage", ["evaluate", "report"])
+def test_answers_of_another_model_are_not_taken_for_those_of_this_one(finished, config, tmp_path, stage):
+    run = copy_of(finished, tmp_path / "run")
+    weights = run.checkpoint / "final" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"\x55")
+    with pytest.raises(DataError, match=r"holds answers of another model .*; delete it and .*results\.jsonl"):
+        go(run, config, [stage])
+
+
+def test_answers_that_failed_are_asked_for_again(finished, config, tmp_path):
+    run = copy_of(finished, tmp_path / "run")
+    rows = read_records(run.responses, Completion)
+    failed = rows[3].model_copy(update={"text": "", "finish": "error", "error": "the server is gone"})
+    write_records(run.responses, [*rows[:3], failed, *rows[4:]])
+    assert describe(run, "evaluate")[1].startswith("  1 answers failed; `srpo evaluate")
+    go(run, config, ["evaluate"])
+    assert {r.id: r for r in read_records(run.responses, Completion)} == {r.id: r for r in rows}
+    results = {r.completion: r for r in read_records(run.results, Result)}
+    assert results == {r.completion: r for r in read_records(finished.results, Result)}
+
+
+@pytest.mark.parametrize("damage", ["cut", "empty"])
+@pytest.mark.parametrize("stage", ["train", "evaluate"])
+def test_a_damaged_model_is_named(finished, config, tmp_path, damage, stage):
+    run = copy_of(finished, tmp_path / "run", "responses.jsonl", "results.jsonl")
+    weights = run.checkpoint / "final" / "model.safetensors"
+    if damage == "cut":
+        weights.write_bytes(weights.read_bytes()[:-100])
+    else:
+        shutil.rmtree(weights.parent)
+        weights.parent.mkdir()
+    with pytest.raises(DataError, match="final: the weights are damaged or not there; delete this folder"):
+        go(run, config, [stage])
+
+
+@pytest.mark.parametrize("text", [None, "", '[{"loss"', "3"], ids=["absent", "empty", "cut", "number"])
+def test_a_damaged_training_curve_is_named(finished, config, tmp_path, text):
+    run = copy_of(finished, tmp_path / "run", "log.json", "manifest.json")
+    if text is not None:
+        (run.checkpoint / "final" / "log.json").write_text(text)
+    with pytest.raises(DataError, match=r"log\.json: not a training curve .*; delete .*final"):
+        go(run, config, ["report"])
+
+
+def test_torn_samples_and_lost_pictures_are_mended_by_building_again(finished, config, tmp_path):
+    run = copy_of(finished, tmp_path / "run", "images")
+    go(run, config, ["build"])
+    pictures = {path.name: path.read_bytes() for path in finished.images.iterdir()}
+    assert {path.name: path.read_bytes() for path in run.images.iterdir()} == pictures
+    run.samples.write_bytes(run.samples.read_bytes()[:-20])
+    with pytest.raises(DataError, match=r"delete .*samples\.jsonl and build the run again"):
+        go(run, config, ["explore"])
+
+
+# --- Training that cannot work --------------------------------------------------------------------------------
+
+
+def test_a_training_that_diverges_is_no_success(taught, tiny_model):
+    config = small(tiny_model, "train.learning_rate=1e30", "train.max_grad_norm=1e30", "train.warmup_steps=0")
+    go(taught, config, ["judge"])
+    with pytest.raises(ModelError, match=r"training diverged: .* at update \d"):
+        go(taught, config, ["train"])
+    assert not (taught.checkpoint / "final").exists()
+
+
+@pytest.mark.parametrize(
+    ("setting", "error", "message"),
+    [
+        ("train.lora={target_modules: [none]}", ConfigError, r"train\.lora\.target_modules none: do not fit the model"),
+        ("train.max_length=8", DataError, "raise max_length or drop the tree"),
+    ],
+)
+def test_settings_that_do_not_fit_the_model(taught, tiny_model, setting, error, message):
+    config = small(tiny_model, setting)
+    with pytest.raises(error, match=message):
+        go(taught, config, ["judge", "train"])
+
+
 # --- Servers and own samples ----------------------------------------------------------------------------------
 
 
@@ -224,6 +338,16 @@ def test_own_samples_with_relative_paths(finished, tiny_model, tmp_path):
     assert str(mine) in run.read_manifest().inputs
 
 
+def test_a_run_of_own_samples_goes_on_from_another_folder(finished, tiny_model, tmp_path, monkeypatch):
+    monkeypatch.chdir(own_samples(finished, tmp_path / "data").parent)
+    config = small(tiny_model, "samples=mine.jsonl")
+    run = start(tmp_path / "run", config)
+    go(run, config, ["build"])
+    monkeypatch.chdir(tmp_path)
+    go(run, config, ["build"])
+    assert "mine.jsonl" in run.read_manifest().inputs
+
+
 @pytest.mark.parametrize("damage", ["missing", "cut", "text"])
 def test_own_picture_that_cannot_be_read_is_named(finished, tiny_model, tmp_path, damage):
     mine = own_samples(finished, tmp_path / "data")
@@ -251,6 +375,49 @@ def test_own_samples_given_twice_or_not_at_all(finished, tiny_model, tmp_path):
             go(start(tmp_path / str(len(text)), config), config, ["build"])
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"category": "rudeness"}, "unknown category 'rudeness'; choose one of dangerous_behavior"),
+        ({"reference": {"steps": []}}, "reference must be the six steps and the answer, .*; got nothing"),
+        ({"reference": {"steps": [{"name": "answer", "text": "Final answer: no"}]}}, "got answer"),
+        ({"question": "what is <image>?"}, "holds '<image>', which models take for a picture"),
+        ({"question": "x <|image_pad|>"}, r"holds '<\|image_pad\|>'"),
+        ({"question": "\ud800"}, "cannot be written as JSON"),
+    ],
+)
+def test_own_samples_that_no_stage_could_use(finished, tiny_model, tmp_path, change, message):
+    mine = own_samples(finished, tmp_path / "data")
+    rows = [json.loads(line) for line in mine.read_text().splitlines()]
+    rows[2] |= change
+    mine.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.raises(DataError, match=f"mine.jsonl, .*{message}"):
+        read_own_samples(mine, small(tiny_model))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"), [({"path": "a\0b"}, "not a readable image .*null"), ({"width": 7}, "is 96 x 96 pixels, but")]
+)
+def test_own_pictures_that_are_not_as_stated(finished, tiny_model, tmp_path, change, message):
+    mine = own_samples(finished, tmp_path / "data")
+    rows = [json.loads(line) for line in mine.read_text().splitlines()]
+    rows[0]["image"] |= change
+    mine.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.raises(DataError, match=message):
+        read_own_samples(mine, small(tiny_model))
+
+
+@pytest.mark.parametrize(
+    ("line", "message"), [("\n", "line 2: is blank; delete it"), ("[" * 100000 + "\n", "line 2: nested too deeply")]
+)
+def test_own_lines_that_are_no_rows(finished, tiny_model, tmp_path, line, message):
+    mine = own_samples(finished, tmp_path / "data")
+    rows = mine.read_text().splitlines(keepends=True)
+    mine.write_text("".join([rows[0], line, *rows[1:]]))
+    with pytest.raises(DataError, match=message):
+        read_own_samples(mine, small(tiny_model))
+
+
 def test_own_samples_need_a_judge_that_can_see(finished, tiny_model, tmp_path):
     mine = own_samples(finished, tmp_path / "data")
     write_records(mine, [s.model_copy(update={"scene": None}) for s in read_records(mine, Sample)])
@@ -264,3 +431,8 @@ def test_a_judge_of_which_everything_fails_stops_the_stage(taught, config):
     with pytest.raises(JudgeError, match="all 32 judgements failed, first: the sample has no drawn scene"):
         go(taught, config, ["judge"])
     assert not taught.verdicts.exists()
+
+
+def test_a_simulated_judge_that_always_fails_is_told_apart_from_an_outage(taught, tiny_model):
+    with pytest.raises(JudgeError, match="start a run with a lower failure_rate"):
+        go(taught, small(tiny_model, "judge={kind: simulated, failure_rate: 1.0}"), ["judge"])

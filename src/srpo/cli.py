@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import sys
@@ -15,8 +16,9 @@ from rich.console import Console
 from srpo import __version__
 from srpo.config import load_config
 from srpo.errors import DataError, SrpoError
+from srpo.inputs import check_inputs, check_outside
 from srpo.progress import console_bars
-from srpo.run_config import RunConfig
+from srpo.run_config import RunConfig, recipe_path
 from srpo.runs import RunFolder
 
 app = typer.Typer(
@@ -38,6 +40,12 @@ ConfigOption = Annotated[
 OverridesArgument = Annotated[
     list[str] | None, typer.Argument(help="settings such as train.learning_rate=3e-5", metavar="[KEY=VALUE]...")
 ]
+
+_UNSEEN: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""Characters that could steer a terminal or turn text around: all controls but tab and line break."""
+
+_TABLE_WIDTH: Final = 100
+"""Columns in which no figure of the table is cut."""
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 _STOPPED: Final = {128 + number for number in _SIGNALS}
@@ -77,9 +85,9 @@ def demo(
     from srpo.stages import STAGES
     from srpo.systems import check_trainable
 
-    settings = load_config(_recipe(config), overrides or [], RunConfig)
+    settings = load_config(recipe_path(config), overrides or [], RunConfig)
     check_trainable(settings)
-    _prepare(out, resume, fresh)
+    _prepare(out, resume, fresh, settings)
     run = RunFolder.create(out)
     with run.lock():
         _start(run, settings)
@@ -98,7 +106,9 @@ def build(
 
     Example: srpo build runs/mine --config demo world.train=32 train.max_steps=20
     """
-    settings = load_config(_recipe(config), overrides or [], RunConfig)
+    settings = load_config(recipe_path(config), overrides or [], RunConfig)
+    if not RunFolder(out).samples.exists():
+        check_inputs(settings)
     run = RunFolder.create(out)
     with run.lock():
         _start(run, settings)
@@ -110,6 +120,7 @@ def _command(name: str, text: str) -> None:
     def command(run: RunArgument) -> None:
         folder = RunFolder.open(run)
         settings = load_config(folder.config, [], RunConfig)
+        folder.check_config()
         with folder.lock():
             _stage(folder, settings, name)
             if name == "report":
@@ -168,7 +179,7 @@ def main() -> None:
     try:
         app()
     except SrpoError as error:
-        print("error:", str(error).replace("\n", " "), file=sys.stderr)
+        print("error:", _harmless(str(error).replace("\n", " ")), file=sys.stderr)
         sys.exit(2)
     except SystemExit as end:
         if end.code in _STOPPED:
@@ -181,26 +192,22 @@ def _stop(number: int, frame: object) -> NoReturn:
     raise SystemExit(128 + number)
 
 
-def _recipe(given: Path | None) -> Path:
-    """The file that is meant: a path, the name of a shipped recipe, or by default the demo's."""
-    shipped = Path(__file__).parent / "recipes" / f"{given or 'demo'}.yaml"
-    return shipped if given is None or (not given.exists() and shipped.is_file()) else given
-
-
-def _prepare(out: Path, resume: bool, fresh: bool) -> None:
-    """Decide what happens to a run that is there already."""
+def _prepare(out: Path, resume: bool, fresh: bool, settings: RunConfig) -> None:
+    """Decide what happens to a run that is there already; nothing does before the new one can be built."""
     if resume and fresh:
         raise SrpoError("--resume goes on with a run and --fresh deletes it; give one of them")
-    if not (out / "config.yaml").exists():
-        return
-    if fresh:
-        folder = RunFolder.open(out)
-        with folder.lock():
-            _delete(folder)
-    elif not resume:
+    there = (out / "config.yaml").exists()
+    if there and not (fresh or resume):
         raise SrpoError(
             f"{out}: holds a run already; --resume goes on with it, --fresh starts anew, --out goes elsewhere"
         )
+    # A run that has its samples reads them, and not the file that they came from.
+    inputs = [] if resume and RunFolder(out).samples.exists() else check_inputs(settings)
+    if there and fresh:
+        check_outside(out, inputs)
+        folder = RunFolder.open(out)
+        with folder.lock():
+            _delete(folder)
 
 
 def _delete(run: RunFolder) -> None:
@@ -224,7 +231,8 @@ def _start(run: RunFolder, settings: RunConfig) -> None:
 
 
 def _stage(run: RunFolder, settings: RunConfig, name: str) -> None:
-    from srpo.stages import describe, run_stage
+    from srpo.stage_lines import describe
+    from srpo.stages import run_stage
 
     run_stage(run, settings, name, console_bars(console))
     for line in describe(run, name):
@@ -236,6 +244,8 @@ def _show(run: RunFolder) -> None:
     from srpo.stages import read_report
 
     report = read_report(run)
+    if not console.is_terminal:
+        console.width = max(console.width, _TABLE_WIDTH)
     console.print(headline_table(report))
     _say(verdict(report))
     _say(f"report: {run.report_html}  ({run.report_json})")
@@ -243,4 +253,8 @@ def _show(run: RunFolder) -> None:
 
 def _say(text: str) -> None:
     """Print text as it is: it holds paths and file contents, which are never markup."""
-    console.print(text, markup=False, highlight=False, emoji=False, soft_wrap=True)
+    console.print(_harmless(text), markup=False, highlight=False, emoji=False, soft_wrap=True)
+
+
+def _harmless(text: str) -> str:
+    return _UNSEEN.sub("\ufffd", text)

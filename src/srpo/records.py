@@ -114,8 +114,12 @@ def repair(path: Path) -> int:
 
 
 def _parse_line(path: Path, number: int, line: str, kind: type[R]) -> R:
+    if not line.strip():
+        raise DataError(f"{path}, line {number}: is blank; delete it")
     try:
         row: Any = json.loads(line)
+    except RecursionError:
+        raise DataError(f"{path}, line {number}: nested too deeply; make it flatter") from None
     except json.JSONDecodeError as error:
         hint = (
             " (the line is cut off: a writer was killed; delete it or run the stage again)"

@@ -9,23 +9,23 @@ from typing import Any
 from srpo.errors import DataError
 from srpo.evaluate import METRICS, by_split, compare, first_failing_steps, metrics
 from srpo.explore import PrefixYield, outcome, sum_yields
+from srpo.finished import check_contrasts, check_responses, contrasts_of, results_of
 from srpo.progress import Bars
 from srpo.records import file_sha256, read_records, write_text
 from srpo.report import Example, TreeView, choose_examples, load_images, png_of, render_page
 from srpo.run_config import RunConfig
 from srpo.runs import RunFolder
-from srpo.stages import contrasts_of
-from srpo.systems import BASE, SYSTEMS, TRAINED, trained_folder
+from srpo.systems import BASE, SYSTEMS, TRAINED, check_trained, trained_folder
 from srpo.types import Comparison, Completion, Contrast, Metric, Report, Result, Sample, Tree, Verdict
 
 
 def write_report(run: RunFolder, config: RunConfig, bars: Bars) -> Report:
     """Compute all figures and write `report.json` and `report.html`."""
     contrasts, yields = contrasts_of(run, config)
-    rows = read_records(run.results, Result)
-    if not rows:
-        raise DataError(f"{run.results}: holds no result; run `srpo evaluate {run.path}` first")
-    results = [row for row in rows if row.judge == rows[-1].judge]
+    results = results_of(run, config)
+    check_contrasts(run, contrasts)
+    check_trained(run)
+    check_responses(run, read_records(run.responses, Completion))
     with bars("compute figures", 2, 0) as advance:
         report = summarize(run, config, results, yields)
         write_text(run.report_json, json.dumps(report.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n")
@@ -90,10 +90,11 @@ def _comparisons(results: Sequence[Result], config: RunConfig) -> list[Compariso
 
 def _training_log(run: RunFolder) -> list[dict[str, Any]]:
     path = trained_folder(run) / "log.json"
-    if not path.exists():
-        return []
-    rows = json.loads(path.read_text(encoding="utf-8"))
-    return [row for row in rows if "loss" in row]
+    try:
+        return [row for row in json.loads(path.read_text(encoding="utf-8")) if "loss" in row]
+    except (OSError, ValueError, TypeError) as error:
+        mend = f"delete {path.parent} and run `srpo train {run.path}` again"
+        raise DataError(f"{path}: not a training curve ({error}); {mend}") from None
 
 
 def _page(

@@ -5,9 +5,12 @@ Stages that live in torch-free files keep their settings beside them; those of t
 
 from __future__ import annotations
 
-from typing import Literal, Self
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from srpo.config import Settings
 from srpo.explore import ContrastConfig, ExploreSettings
@@ -16,6 +19,9 @@ from srpo.world.dataset import TEST_SPLITS, WorldSettings
 
 EMBEDDED = "embedded"
 """Name of the tiny model that ships with the package."""
+
+_SEEDS = 2**32
+"""So many seeds there are for the libraries underneath."""
 
 
 class JudgeSettings(Settings):
@@ -43,7 +49,7 @@ class LoraSettings(Settings):
     rank: int = Field(default=8, gt=0)
     alpha: int = Field(default=16, gt=0)
     dropout: float = Field(default=0.0, ge=0, lt=1)
-    target_modules: tuple[str, ...] = ("q_proj", "v_proj")
+    target_modules: tuple[str, ...] = Field(default=("q_proj", "v_proj"), min_length=1)
 
 
 class TrainSettings(Settings):
@@ -57,7 +63,15 @@ class TrainSettings(Settings):
     step_impl: Literal["tree", "flat"] = "tree"
     freeze_vision: bool = True
     learning_rate: float = Field(default=5e-5, gt=0)
-    lr_scheduler_type: str = "cosine"
+    lr_scheduler_type: Literal[
+        "linear",
+        "cosine",
+        "cosine_with_restarts",
+        "polynomial",
+        "constant",
+        "constant_with_warmup",
+        "inverse_sqrt",
+    ] = "cosine"
     warmup_steps: float = Field(default=100, ge=0, description="updates, or a share of the run if below 1")
     weight_decay: float = Field(default=0.0, ge=0)
     max_grad_norm: float = Field(default=1.0, gt=0)
@@ -71,11 +85,18 @@ class TrainSettings(Settings):
     save_steps: int = Field(default=50, gt=0, description="updates between checkpoints, from which a run resumes")
     lora: LoraSettings | None = None
 
+    @field_validator("max_steps")
+    @classmethod
+    def _steps_or_epochs(cls, value: int) -> int:
+        if value != -1 and value <= 0:
+            raise ValueError("expected -1 (by epochs) or more than 0")
+        return value
+
 
 class EvaluateSettings(Settings):
     """What is measured."""
 
-    splits: tuple[str, ...] = TEST_SPLITS
+    splits: tuple[str, ...] = Field(default=TEST_SPLITS, min_length=1)
     max_new_tokens: int = Field(default=512, gt=0)
     sampled: bool = Field(default=True, description="also once at temperature 1, beside greedy decoding")
     judge: JudgeSettings | None = Field(default=None, description="none = the judge that labels branches")
@@ -98,10 +119,12 @@ class ReportSettings(Settings):
 class RunConfig(Settings):
     """A whole run."""
 
-    seed: int = 0
+    seed: int = Field(default=0, ge=0, lt=_SEEDS)
     model: str = Field(default=EMBEDDED, description="embedded, hf:PATH_OR_NAME or openai:NAME (no training)")
     base_url: str | None = Field(default=None, description="server of an openai: model")
-    dtype: str = Field(default="auto", description="auto, float32 or bfloat16")
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        default="auto", description="auto = as the weights are stored"
+    )
     max_rows: int = Field(default=256, gt=0, description="sequences decoded together")
     instruction: str | None = Field(default=None, description="prompt file that follows every request, e.g. six_steps")
     samples: str | None = Field(default=None, description="a samples.jsonl of your own; none = draw the embedded world")
@@ -112,3 +135,25 @@ class RunConfig(Settings):
     train: TrainSettings = Field(default_factory=TrainSettings)
     evaluate: EvaluateSettings = Field(default_factory=EvaluateSettings)
     report: ReportSettings = Field(default_factory=ReportSettings)
+
+    @model_validator(mode="after")
+    def _numbers_can_be_used(self) -> Self:
+        if not 0 <= self.world.seed < _SEEDS:
+            raise ValueError(f"world.seed: expected 0 to {_SEEDS - 1}, got {self.world.seed}")
+        for key, value in _not_finite(self.model_dump()):
+            raise ValueError(f"{key}: expected a finite number, got {value}")
+        return self
+
+
+def _not_finite(settings: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, float]]:
+    for key, value in settings.items():
+        if isinstance(value, Mapping):
+            yield from _not_finite(value, f"{above}{key}.")
+        elif isinstance(value, float) and not math.isfinite(value):
+            yield f"{above}{key}", value
+
+
+def recipe_path(given: Path | None) -> Path:
+    """The file that is meant: a path, the name of a shipped recipe, or by default the demo's."""
+    shipped = Path(__file__).parent / "recipes" / f"{given or 'demo'}.yaml"
+    return shipped if given is None or (not given.exists() and shipped.is_file()) else given

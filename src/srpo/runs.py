@@ -161,9 +161,22 @@ class RunFolder:
                     f"{self.config}: the run was made with other settings ({'; '.join(changes)}); "
                     "take them back to resume, or use a new folder"
                 )
+            self.check_config()
         else:
             write_text(self.config, text)
         self._update({"config_sha256": _digest(self.config)})
+
+    def check_config(self) -> None:
+        """Raises ConfigError if config.yaml is not the one that the run began with."""
+        known = self.read_manifest().config_sha256
+        if known is not None and known != _digest(self.config):
+            mend = f"take the edit back, or start a new run with --config {self.config} and another folder"
+            raise ConfigError(f"{self.config}: was edited after the run began; {mend}")
+
+    def input_changed(self, path: Path) -> bool:
+        """Whether a file or folder is another one than when it was recorded as read."""
+        known = self.read_manifest().inputs.get(self._name(path))
+        return known is not None and known != _digest(path)
 
     def read_manifest(self) -> Manifest:
         """What is recorded so far, nothing if there is no file yet.  Raises DataError if the file is broken."""

@@ -7,7 +7,6 @@ at any moment and started again.
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,14 +14,16 @@ from typing import Final, TypeVar
 
 from srpo.errors import DataError, JudgeError, ModelError
 from srpo.evaluate import score
-from srpo.explore import Exploration, PrefixYield, branch_requests, build_contrasts, explore
+from srpo.explore import Exploration, branch_requests, explore
+from srpo.finished import check_contrasts, check_responses, contrasts_of, of_splits, samples_of, trees_of
+from srpo.inputs import check_splits
 from srpo.judge.base import Judge, JudgeItem
 from srpo.models.base import Request
 from srpo.models.chat import render_messages
 from srpo.own_samples import read_own_samples
 from srpo.progress import Advance, Bars
 from srpo.records import append_records, read_records, repair, seed_of, write_records
-from srpo.run_config import RunConfig
+from srpo.run_config import JudgeSettings, RunConfig
 from srpo.runs import RunFolder
 from srpo.systems import (
     BASE,
@@ -33,10 +34,9 @@ from srpo.systems import (
     instruction_of,
     load_judge,
     load_system,
-    scoring_judge,
     trained_folder,
 )
-from srpo.types import CATEGORIES, Completion, Contrast, Record, Report, Result, Sample, Sampling, Tree, Verdict
+from srpo.types import Completion, Record, Report, Result, Sample, Sampling, Tree, Verdict
 from srpo.world import build_samples
 
 R = TypeVar("R", bound=Record)
@@ -49,6 +49,12 @@ _OUTAGE: Final = 8
 """So many requests that fail together mean that a server is down, not that the items are bad."""
 
 _AGAIN: Final = "nothing of them is kept, resume when it works again"
+_AGAIN_JUDGE: Final = {
+    "oracle": "nothing of them is kept; it reads drawn scenes only, so start a run with a judge of kind model",
+    "simulated": "nothing of them is kept; start a run with a lower failure_rate",
+    "model": _AGAIN,
+}
+"""What to do about a judge of some kind that fails throughout."""
 
 
 def run_stage(run: RunFolder, config: RunConfig, name: str, bars: Bars) -> None:
@@ -77,9 +83,15 @@ def _timed(run: RunFolder, stage: str) -> Iterator[None]:
 
 def build(run: RunFolder, config: RunConfig, bars: Bars) -> None:
     """Draw the embedded world, or take over the user's samples, into `samples.jsonl`."""
-    inputs = [] if config.samples is None else [Path(config.samples)]
+    inputs = []
     if not run.samples.exists():
-        write_records(run.samples, _samples(run, config, bars))
+        instruction_of(config)
+        samples = _samples(run, config, bars)
+        check_splits((sample.split for sample in samples), config)
+        write_records(run.samples, samples)
+        inputs = [] if config.samples is None else [Path(config.samples)]
+    elif config.samples is None and not all((run.path / s.image.path).is_file() for s in samples_of(run)):
+        _samples(run, config, bars)  # draws the same pictures again
     run.record_files(inputs=inputs, outputs=[run.samples])
 
 
@@ -93,7 +105,7 @@ def _samples(run: RunFolder, config: RunConfig, bars: Bars) -> list[Sample]:
 def explore_stage(run: RunFolder, config: RunConfig, bars: Bars) -> None:
     """Sample branches from every prefix of every training sample into `trees.jsonl`."""
     repair(run.trees)
-    samples = _split(run, ("train",))
+    samples = of_splits(run, ("train",))
     done = {tree.sample for tree in _read_if_there(run.trees, Tree)}
     todo = [sample for sample in samples if sample.id not in done]
     if todo:
@@ -110,14 +122,15 @@ def _explore(run: RunFolder, config: RunConfig, samples: Sequence[Sample], todo:
     if failures:
         raise ModelError(
             f"{run.trees}: {len(failures)} branches failed, first: {failures[0].error}; "
-            "what succeeded is kept, resume for the rest"
+            "whole trees are kept, resume for the rest"
         )
 
 
 def judge_stage(run: RunFolder, config: RunConfig, bars: Bars) -> None:
     """Judge the final answer of every branch into `verdicts.jsonl`."""
     repair(run.verdicts)
-    samples = {sample.id: sample for sample in _split(run, ("train",))}
+    samples = {sample.id: sample for sample in of_splits(run, ("train",))}
+    trees = trees_of(run, samples.values())
     judge = load_judge(config, config.judge, config.seed)
     done = {(v.subject, v.node) for v in _read_if_there(run.verdicts, Verdict) if v.judge == judge.name}
     items = [
@@ -130,44 +143,29 @@ def judge_stage(run: RunFolder, config: RunConfig, bars: Bars) -> None:
             text=tree.walk(node),
             truncated=tree.nodes[node].finish == "length",
         )
-        for tree in read_records(run.trees, Tree)
+        for tree in trees
         for node in tree.branches
     ]
     todo = [item for item in items if (item.subject, item.node) not in done]
     with bars("judge branches", len(items), len(items) - len(todo)) as advance:
         for chunk in _chunks(todo, _CHUNK):
-            append_records(run.verdicts, _judged(judge, chunk, advance))
+            append_records(run.verdicts, _judged(judge, config.judge, chunk, advance))
     run.record_files(inputs=[run.trees], outputs=[run.verdicts])
-
-
-def contrasts_of(run: RunFolder, config: RunConfig) -> tuple[list[Contrast], list[list[PrefixYield]]]:
-    """Contrasts of all trees under the run's judge, and the yield of each tree."""
-    samples = {sample.id: sample for sample in _split(run, ("train",))}
-    rows = read_records(run.verdicts, Verdict)
-    verdicts: dict[str, list[Verdict]] = {}
-    for verdict in rows:
-        # The last judge is the one of the finished stage: another version of it may have begun.
-        if verdict.judge == rows[-1].judge:
-            verdicts.setdefault(verdict.subject, []).append(verdict)
-    contrasts: list[Contrast] = []
-    yields: list[list[PrefixYield]] = []
-    for tree in read_records(run.trees, Tree):
-        found, counts = build_contrasts(
-            tree, verdicts.get(tree.id, []), samples[tree.sample], config.contrasts, seed=config.seed
-        )
-        contrasts += found
-        yields.append(counts)
-    return contrasts, yields
 
 
 def train_stage(run: RunFolder, config: RunConfig, bars: Bars) -> None:
     """Train from the base model on references and contrasts into `checkpoint/`; resumes from its last step."""
     check_trainable(config)
-    if not (trained_folder(run).exists() and run.contrasts.exists()):
-        contrasts, _ = contrasts_of(run, config)
+    contrasts, _ = contrasts_of(run, config)
+    if run.contrasts.exists() and any(run.checkpoint.glob("*")):
+        check_contrasts(run, contrasts)
+    else:
         write_records(run.contrasts, contrasts)
-    if not trained_folder(run).exists():
-        trees, samples = read_records(run.trees, Tree), _split(run, ("train",))
+    if trained_folder(run).exists():
+        check_trained(run)
+    else:
+        samples = of_splits(run, ("train",))
+        trees = trees_of(run, samples)
         with bars("load trainer", 1, 0) as advance:  # torch and transformers load only here
             from srpo.train import TreeDataset
             from srpo.training import train
@@ -181,16 +179,32 @@ def train_stage(run: RunFolder, config: RunConfig, bars: Bars) -> None:
 def evaluate_stage(run: RunFolder, config: RunConfig, bars: Bars) -> None:
     """Let base and trained model answer the held-out samples, and score the answers."""
     check_trained(run)
-    samples = _split(run, config.evaluate.splits)
+    samples = of_splits(run, config.evaluate.splits)
+    _forget_failures(run)
+    check_responses(run, _read_if_there(run.responses, Completion))
+    run.record_files(inputs=[trained_folder(run)])
     for system in SYSTEMS:
         _answer(run, config, samples, system, bars)
     _score_responses(run, config, {sample.id: sample for sample in samples}, bars)
     run.record_files(inputs=[run.samples], outputs=[run.responses, run.results])
 
 
+def _forget_failures(run: RunFolder) -> None:
+    """Take out answers that a failure of the backend left empty, so that they are asked for again."""
+    repair(run.responses)
+    repair(run.results)
+    responses, results = _read_if_there(run.responses, Completion), _read_if_there(run.results, Result)
+    failed = {response.id for response in responses if response.finish == "error"}
+    if not failed:
+        return
+    # Results go first: a kill in between leaves nothing that would be taken for done.
+    if results:
+        write_records(run.results, [result for result in results if result.completion not in failed])
+    write_records(run.responses, [response for response in responses if response.id not in failed])
+
+
 def _answer(run: RunFolder, config: RunConfig, samples: Sequence[Sample], system: str, bars: Bars) -> None:
     """Append one system's answers; in a function of its own, so that one model at a time is in memory."""
-    repair(run.responses)
     done = {completion.id for completion in _read_if_there(run.responses, Completion)}
     decodings = config.evaluate.decodings()
     rows = [(name, sample) for name in decodings for sample in samples]
@@ -236,31 +250,6 @@ def read_report(run: RunFolder) -> Report:
         raise DataError(f"{run.report_json}: not a report of this version ({error}); run `srpo report` again") from None
 
 
-def describe(run: RunFolder, stage: str) -> list[str]:
-    """A few lines on what a stage has left in the run folder."""
-    if stage == "build":
-        return _describe_samples(read_records(run.samples, Sample))
-    files = {"explore": run.trees, "judge": run.verdicts, "train": trained_folder(run), "evaluate": run.results}
-    if stage not in files:
-        return []
-    path = files[stage]
-    count = "" if path.is_dir() else f", {len(path.read_bytes().splitlines())} rows"
-    return [f"{stage}: {path}{count}"]
-
-
-def _describe_samples(samples: Sequence[Sample]) -> list[str]:
-    """How many samples of what kind, and one minimal set in words."""
-    sizes = Counter(sample.split for sample in samples)
-    categories = Counter(sample.category for sample in samples if sample.category)
-    lines = [f"build: {len(samples)} samples, " + ", ".join(f"{name} {size}" for name, size in sizes.items())]
-    lines.append("  unsafe together: " + ", ".join(f"{CATEGORIES[c]} {n}" for c, n in categories.most_common()))
-    shown = [sample for sample in samples if sample.group == samples[0].group]
-    for sample in shown:
-        seen = sample.reference.steps[0].text.partition(": ")[2].strip()
-        lines.append(f"  {sample.cell:<13}{seen} | {sample.question}")
-    return lines
-
-
 def _answer_request(
     run: RunFolder, config: RunConfig, system: str, decoding: str, sample: Sample, sampling: Sampling
 ) -> Request:
@@ -274,16 +263,16 @@ def _answer_request(
 
 
 def _score_responses(run: RunFolder, config: RunConfig, samples: dict[str, Sample], bars: Bars) -> None:
-    judge = scoring_judge(config)
-    repair(run.results)
+    settings = config.evaluate.judge or config.judge
+    judge = load_judge(config, settings, config.seed)
     done = {(r.completion, r.judge) for r in _read_if_there(run.results, Result)}
     responses = [r for r in read_records(run.responses, Completion) if r.sample in samples]
     todo = [r for r in responses if (r.id, judge.name) not in done]
     with bars("judge answers", 2 * len(responses), 2 * (len(responses) - len(todo))) as advance:
         for chunk in _chunks(todo, _CHUNK):
             items = [_judge_item(run, samples[r.sample], r) for r in chunk]
-            paths = _judged(judge, [item.model_copy(update={"part": "path"}) for item in items], advance)
-            answers = _judged(judge, items, advance)
+            paths = _judged(judge, settings, [item.model_copy(update={"part": "path"}) for item in items], advance)
+            answers = _judged(judge, settings, items, advance)
             rows = zip(chunk, paths, answers, strict=True)
             append_records(run.results, [score(r, samples[r.sample], path, answer) for r, path, answer in rows])
 
@@ -303,21 +292,12 @@ def _response_id(system: str, decoding: str, sample: Sample) -> str:
     return f"{system}:{decoding}:{sample.id}"
 
 
-def _split(run: RunFolder, splits: Sequence[str]) -> list[Sample]:
-    """The run's samples of some splits.  Raises DataError if there are none."""
-    samples = read_records(run.samples, Sample)
-    found = [sample for sample in samples if sample.split in splits]
-    if not found:
-        known = ", ".join(sorted({sample.split for sample in samples})) or "none"
-        raise DataError(f"{run.samples}: no sample of split {' or '.join(splits)}; the file has: {known}")
-    return found
-
-
-def _judged(judge: Judge, items: Sequence[JudgeItem], advance: Advance) -> list[Verdict]:
+def _judged(judge: Judge, settings: JudgeSettings, items: Sequence[JudgeItem], advance: Advance) -> list[Verdict]:
     verdicts = judge.judge(items, advance)
     broken = [verdict.reason for verdict in verdicts if verdict.failure in ("error", "timeout")]
     if len(items) >= _OUTAGE and len(broken) == len(items):
-        raise JudgeError(f"{judge.name}: all {len(broken)} judgements failed, first: {broken[0]}; {_AGAIN}")
+        problem = f"all {len(broken)} judgements failed, first: {broken[0]}"
+        raise JudgeError(f"{judge.name}: {problem}; {_AGAIN_JUDGE[settings.kind]}")
     return verdicts
 
 

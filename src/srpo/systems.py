@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from importlib import resources
 from pathlib import Path
 from typing import Final
 
@@ -50,20 +52,37 @@ def load_judge(config: RunConfig, settings: JudgeSettings, seed: int) -> Judge:
     return ModelJudge(load_model(str(settings.model), **options))
 
 
-def scoring_judge(config: RunConfig) -> Judge:
-    """The judge of the evaluation."""
-    return load_judge(config, config.evaluate.judge or config.judge, config.seed)
-
-
 def trained_folder(run: RunFolder) -> Path:
     """Where the finished model lies: a model folder, or an adapter."""
     return run.checkpoint / "final"
 
 
 def check_trained(run: RunFolder) -> None:
-    """Raises DataError if there is no trained model yet."""
+    """Raises DataError if there is no trained model yet, or only a part of one."""
     if not trained_folder(run).exists():
         raise DataError(f"{trained_folder(run)}: no trained model yet; run `srpo train {run.path}` first")
+    if not weights_are_whole(trained_folder(run)):
+        mend = f"delete this folder and run `srpo train {run.path}` again"
+        raise DataError(f"{trained_folder(run)}: the weights are damaged or not there; {mend}")
+
+
+def weights_are_whole(folder: Path) -> bool:
+    """Whether a folder has weights, and every file of them is as long as its header says."""
+    files = list(folder.glob("*.safetensors"))
+    try:
+        return bool(files) and all(path.stat().st_size == _stated_size(path) for path in files)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False
+
+
+def _stated_size(path: Path) -> int:
+    """Bytes of a safetensors file: eight that hold the length of the header, the header, the tensors."""
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        if length > path.stat().st_size:
+            raise ValueError("the header is cut off")
+        header = json.loads(file.read(length))
+    return 8 + length + max((t["data_offsets"][1] for name, t in header.items() if name != "__metadata__"), default=0)
 
 
 def check_trainable(config: RunConfig) -> None:
@@ -85,7 +104,16 @@ def base_path(config: RunConfig) -> str:
 
 def instruction_of(config: RunConfig) -> str | None:
     """The text after every request, or none."""
-    return None if config.instruction is None else load_prompt(config.instruction)
+    if config.instruction is None:
+        return None
+    known = sorted(
+        file.name.removesuffix(".txt")
+        for file in resources.files("srpo.prompts").iterdir()
+        if file.name.endswith(".txt")
+    )
+    if config.instruction not in known:
+        raise ConfigError(f"instruction {config.instruction!r}: no such prompt; choose one of {', '.join(known)}")
+    return load_prompt(config.instruction)
 
 
 def _model_options(config: RunConfig) -> tuple[str, dict[str, object]]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
+import pickle
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,11 +17,12 @@ from peft import LoraConfig
 from safetensors import SafetensorError
 from transformers import PrinterCallback, TrainerCallback
 
-from srpo.errors import DataError, ModelError
+from srpo.errors import ConfigError, DataError, ModelError
 from srpo.models.hf import load_hf
 from srpo.progress import Bars
 from srpo.run_config import LoraSettings, RunConfig, TrainSettings
 from srpo.runs import RunFolder
+from srpo.systems import weights_are_whole
 from srpo.train import SRPOConfig, SRPOTrainer, TreeDataset
 
 LOG = "log.json"
@@ -29,19 +32,22 @@ _STATE: Final = "trainer_state.json"
 _ONLY_TO_RESUME: Final = ("optimizer.pt", "scheduler.pt", "scaler.pt", "rng_state*", "training_args.bin", _STATE)
 _WRITERS: Final = ("PytorchStreamWriter", "PytorchFileWriter", "I/O error", "IoError")
 """How the libraries that save tensors begin to say that the disk refused; they raise no OSError."""
+_READER: Final = "PytorchStreamReader"
+"""The same of one that reads a file which was cut off."""
 
 
 def train(run: RunFolder, config: RunConfig, dataset: TreeDataset, bars: Bars, base: str) -> None:
     """Train and save to `checkpoint/final`; a run that was stopped goes on from its last checkpoint.
 
-    Raises DataError if the disk refuses, ModelError if memory runs out.
+    Raises DataError if the disk refuses or a checkpoint is damaged, ModelError if memory runs out or the training
+    diverges, ConfigError for settings that do not fit the model.
     """
     run.checkpoint.mkdir(exist_ok=True)
     last = last_checkpoint(run.checkpoint)
     total = updates(config.train, len(dataset))
     # A trainer that resumes from its last update would do one more.
     if last is None or number_of(last) < total:
-        with _translated(run.checkpoint):
+        with _translated(run.checkpoint, last):
             _train(run, config, dataset, bars, base, last)
         last = last_checkpoint(run.checkpoint)
     if last is None:
@@ -54,13 +60,14 @@ def _train(run: RunFolder, config: RunConfig, dataset: TreeDataset, bars: Bars, 
     with bars("load base", 1, 0) as advance:
         loaded = load_hf(base, dtype=dtype)
         advance(1)
-    trainer = SRPOTrainer(
-        model=loaded.model,
-        args=training_arguments(config.train, run.checkpoint, config.seed),
-        train_dataset=dataset,
-        processing_class=loaded.processor,
-        peft_config=lora_config(config.train.lora),
-    )
+    with _fitting(config.train.lora):
+        trainer = SRPOTrainer(
+            model=loaded.model,
+            args=training_arguments(config.train, run.checkpoint, config.seed),
+            train_dataset=dataset,
+            processing_class=loaded.processor,
+            peft_config=lora_config(config.train.lora),
+        )
     trainer.remove_callback(PrinterCallback)
     done = number_of(last) if last else 0
     with bars(f"train {config.train.loss_type}", updates(config.train, len(dataset)), done) as advance:
@@ -91,6 +98,8 @@ def training_arguments(settings: TrainSettings, out: Path, seed: int) -> SRPOCon
     """The settings of a run as training arguments."""
     given: dict[str, Any] = settings.model_dump(exclude={"lora", "gradient_checkpointing"})
     given["activation_checkpointing"] = settings.gradient_checkpointing
+    # The filter would log the last good loss in place of one that is not a number.
+    given["logging_nan_inf_filter"] = False
     return SRPOConfig(output_dir=str(out), seed=seed, disable_tqdm=True, dataloader_num_workers=0, **given)
 
 
@@ -108,7 +117,7 @@ def lora_config(settings: LoraSettings | None) -> LoraConfig | None:
 
 
 class _Follow(TrainerCallback):  # type: ignore[misc]
-    """Moves the bar, keeps one checkpoint, and has a log row written before it.
+    """Moves the bar, keeps one checkpoint, has a log row written before it, and stops what diverges.
 
     Figures since the last row are not in a checkpoint; without them a resumed run would log other averages.
     """
@@ -119,6 +128,12 @@ class _Follow(TrainerCallback):  # type: ignore[misc]
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         self.advance(1)
         control.should_log = control.should_log or control.should_save
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any], **kwargs: Any) -> None:
+        for name in ("loss", "grad_norm"):
+            if not math.isfinite(float(logs.get(name, 0.0))):
+                problem = f"training diverged: {name} is {logs[name]} at update {state.global_step}"
+                raise ModelError(f"{problem}; start a new run with a lower train.learning_rate")
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         # The trainer's own way to keep the last one goes by file times, and warns where they are coarse.
@@ -132,7 +147,7 @@ def _is_complete(checkpoint: Path) -> bool:
         json.loads((checkpoint / _STATE).read_bytes())
     except (OSError, ValueError):
         return False
-    return True
+    return weights_are_whole(checkpoint)
 
 
 def _publish(checkpoint: Path, out: Path) -> None:
@@ -146,14 +161,42 @@ def _publish(checkpoint: Path, out: Path) -> None:
 
 
 @contextmanager
-def _translated(folder: Path) -> Iterator[None]:
+def _fitting(lora: LoraSettings | None) -> Iterator[None]:
+    try:
+        yield
+    except ValueError as error:
+        if lora is None or "target" not in str(error).lower():
+            raise
+        names = ", ".join(lora.target_modules)
+        reason = str(error).splitlines()[0]
+        raise ConfigError(
+            f"train.lora.target_modules {names}: do not fit the model ({reason}); name layers of it"
+        ) from None
+
+
+@contextmanager
+def _translated(folder: Path, last: Path | None) -> Iterator[None]:
     try:
         yield
     except torch.OutOfMemoryError as error:
         hint = "lower train.per_device_train_batch_size or set train.gradient_checkpointing=true"
         raise ModelError(f"out of memory while training; {hint}, in a new run") from error
+    except (EOFError, pickle.UnpicklingError, OSError) as error:
+        # EINVAL: reading beyond the end of a file that was cut off; a disk that refuses has other numbers.
+        if last is None or (isinstance(error, OSError) and error.errno != errno.EINVAL):
+            raise
+        raise _damaged(last, error) from error
     except (SafetensorError, RuntimeError) as error:
+        if last is not None and _READER in str(error):
+            raise _damaged(last, error) from error
         if not any(name in str(error) for name in _WRITERS):
             raise
         reason = str(error).splitlines()[0]
         raise DataError(f"{folder}: cannot write a checkpoint ({reason}); free space, then resume") from error
+
+
+def _damaged(checkpoint: Path, error: Exception) -> DataError:
+    reason = (str(error) or type(error).__name__).splitlines()[0]
+    return DataError(
+        f"{checkpoint}: cannot go on from this checkpoint ({reason}); delete this folder and run the stage again"
+    )

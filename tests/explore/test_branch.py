@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from srpo.errors import ConfigError, DataError
+from srpo.errors import ConfigError, DataError, ModelError
 from srpo.explore.branch import Exploration, Source, branch_requests, build_tree, explore, tree_id
 from srpo.models.base import Progress, Request
 from srpo.models.scripted import ScriptedModel
@@ -179,3 +179,15 @@ def test_resuming_with_the_samples_that_are_left_gives_the_same_trees() -> None:
     done = {tree.sample for tree in first}
     rest, _ = grow([sample for sample in samples if sample.id not in done], EncodingModel(), settings)
     assert first + rest == whole
+
+
+def test_a_sample_of_which_one_branch_failed_gives_no_tree() -> None:
+    bad = branch_requests(make_sample("bad"), FOLDER, Exploration())[3].id
+
+    def answer(request: Request) -> str:
+        if request.id == bad:
+            raise ModelError("the server is gone")
+        return "text"
+
+    trees, failures = grow([make_sample("bad"), make_sample("good")], ScriptedModel(answer), Exploration())
+    assert [tree.sample for tree in trees] == ["good"] and [failure.id for failure in failures] == [bad]

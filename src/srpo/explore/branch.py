@@ -133,7 +133,7 @@ def explore(
     """Grow one tree per sample and hand it over as soon as its batch is done; returns the failed completions.
 
     To resume, leave out the samples whose trees are there already: a sample's branches do not depend on the
-    others.  A sample of which every branch failed gives no tree, so that a resumed run tries it again.
+    others.  A sample of which a branch failed gives no tree, so that a resumed run tries it again.
     `progress` counts branches.
     """
     failures: list[Completion] = []
@@ -145,7 +145,7 @@ def explore(
             answers = list(islice(completions, len(own)))
             tree, failed = build_tree(sample, own, answers, settings, _source(model, sample))
             failures += failed
-            if len(failed) < len(own):
+            if not failed:
                 on_tree(tree)
     return failures
 

@@ -50,7 +50,7 @@ _COUNTS = tuple(name for name in PrefixYield.model_fields if name not in ("prefi
 
 
 class _Branch(NamedTuple):
-    """A unique branch: its first node, its tokens (or characters) and its outcome."""
+    """A unique branch: the node that stands for it, its tokens (or characters) and its outcome."""
 
     node: int
     tokens: Sequence[int] | str
@@ -140,7 +140,13 @@ def _unique(tree: Tree, nodes: Sequence[int], outcomes: dict[int, Outcome]) -> l
     for node in nodes:
         ids = tree.nodes[node].token_ids
         alike.setdefault(ids if by_ids and ids is not None else tree.nodes[node].text, []).append(node)
-    return [_Branch(same[0], tokens, _agreed(outcomes[node] for node in same)) for tokens, same in alike.items()]
+    return [_branch(same, tokens, outcomes) for tokens, same in alike.items()]
+
+
+def _branch(same: Sequence[int], tokens: Sequence[int] | str, outcomes: dict[int, Outcome]) -> _Branch:
+    """Equal branches as one: the first whose own verdict gives the label, so that a contrast can be traced to it."""
+    agreed = _agreed(outcomes[node] for node in same)
+    return _Branch(next((node for node in same if outcomes[node] == agreed), same[0]), tokens, agreed)
 
 
 def _agreed(outcomes: Iterable[Outcome]) -> Outcome:

@@ -1,0 +1,59 @@
+"""What a run takes from outside: checked before anything is written or deleted for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from srpo.errors import ConfigError, DataError, ModelError
+from srpo.own_samples import read_own_samples
+from srpo.run_config import EMBEDDED, RunConfig
+from srpo.systems import instruction_of
+
+
+def check_inputs(config: RunConfig) -> list[Path]:
+    """Local files and folders that the run reads.
+
+    Raises ConfigError, DataError or ModelError if a run with these settings could not even be built.
+    """
+    instruction_of(config)
+    paths = _model_folders(config)
+    if config.samples is None:
+        check_splits((name for name, size in config.world.sizes().items() if size), config)
+        return paths
+    samples = read_own_samples(Path(config.samples), config)
+    check_splits((sample.split for sample in samples), config)
+    return [*paths, Path(config.samples), *(Path(sample.image.path) for sample in samples)]
+
+
+def check_splits(names: Iterable[str], config: RunConfig) -> None:
+    """Raises ConfigError if there is nothing to train on, or nothing of a split that is measured."""
+    known = set(names)
+    there = ", ".join(sorted(known)) or "none"
+    if "train" not in known:
+        raise ConfigError(f"no sample of split train, there are: {there}; the run needs some to explore and train on")
+    for split in config.evaluate.splits:
+        if split not in known:
+            raise ConfigError(f"evaluate.splits: no sample of split {split}, there are: {there}; name only these")
+
+
+def check_outside(out: Path, inputs: Iterable[Path]) -> None:
+    """Raises DataError if something that the new run reads would be deleted with the old one."""
+    for path in inputs:
+        if path.expanduser().resolve().is_relative_to(out.resolve()):
+            raise DataError(f"{path}: the new run reads it, and --fresh would delete it; move it out of {out}")
+
+
+def _model_folders(config: RunConfig) -> list[Path]:
+    specs = [config.model, config.judge.model, config.evaluate.judge and config.evaluate.judge.model]
+    names = [spec.removeprefix("hf:") for spec in specs if spec and spec != EMBEDDED and spec.startswith("hf:")]
+    folders = [Path(name).expanduser() for name in names if Path(name).expanduser().is_dir() or not _is_hub_name(name)]
+    for folder in folders:
+        if not folder.is_dir():
+            raise ModelError(f"{folder}: no such model folder; check the path")
+    return folders
+
+
+def _is_hub_name(name: str) -> bool:
+    """Whether a name that is no folder can be `owner/name` on a hub."""
+    return name.count("/") == 1 and not name.startswith(("/", "~", ".")) and not Path(name).parent.is_dir()
