@@ -85,7 +85,7 @@ HEAD = """# Three seeds of the demo
 Written by `python scripts/seeds.py {seeds}`; nothing here is typed by hand.  A seed changes the drawn scenes
 (`world.seed`), the sampled branches, the order of training and the sampled answers (`seed`); the base model is the
 shipped one.  Percent with 95 % intervals; what could not be judged is not in n.  Seeds were fixed beforehand and all
-are shown.  Settings were chosen on the split `val` with other seeds, never on the test splits.
+are shown.  How the settings were chosen, and what was seen before, stands in `docs/design/demo_settings.md`.
 """
 
 

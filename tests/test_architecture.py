@@ -1,4 +1,4 @@
-"""The layers, sizes and names of `docs/design/architecture.md`, read from the source."""
+"""The layers, sizes and names of `CONTRIBUTING.md`, read from the source."""
 
 from __future__ import annotations
 

@@ -263,3 +263,32 @@ def test_a_narrow_log_cuts_no_figure(srpo, finished, tmp_path, monkeypatch):
 def test_settings_of_a_run_are_those_in_its_folder(srpo, tiny_model, tmp_path):
     run: RunFolder = start(tmp_path / "run", small(tiny_model, "samples=none.jsonl"))
     assert "samples.jsonl: no such file" in failure(srpo("explore", run.path))
+
+
+# --- Settings that would be ignored ---------------------------------------------------------------------------
+
+
+def test_resume_without_settings_keeps_those_of_the_run(srpo, finished, tmp_path):
+    run = copy_of(finished, tmp_path / "run")
+    before = run.config.read_bytes()
+    status, output, _ = srpo("demo", "--out", run.path, "--resume")
+    assert status == 0 and "report:" in output
+    assert run.config.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("override", "named"),
+    [
+        ("judge={kind: oracle, false_safe: 0.3}", "error rates are for kind simulated"),
+        ("judge={kind: model, model: 'hf:x/y', base_url: 'http://localhost:1/v1'}", "base_url is the server"),
+        ("judge={kind: model, model: 'hf:x/y'}", "must not score"),
+    ],
+)
+def test_a_judge_setting_that_would_be_ignored_is_an_error(srpo, tmp_path, override, named):
+    assert named in failure(srpo("build", tmp_path / "run", override))
+
+
+def test_pretraining_checks_its_folder_and_its_numbers_first(srpo, tmp_path):
+    (tmp_path / "file").write_text("")
+    assert "cannot be made" in failure(srpo("world", "pretrain", tmp_path / "file" / "model"))
+    assert "vision_steps" in failure(srpo("world", "pretrain", tmp_path / "model", "vision_steps=0"))

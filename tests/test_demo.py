@@ -23,6 +23,8 @@ SMALL = [
     "evaluate.sampled=false",
 ]
 
+pytestmark = pytest.mark.timeout(600)
+
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Report:

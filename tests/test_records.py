@@ -87,16 +87,23 @@ def test_ids_and_seeds_are_stable_and_distinguish_order():
     assert 0 <= seed_of("x") < 2**63
 
 
-def test_a_child_may_not_stand_before_its_parent():
-    with pytest.raises(ValueError, match="parent 1"):
-        Tree(
-            id="t",
-            sample="s",
-            nodes=(Node(parent=1, text="", sampled=False), Node(parent=None, text="", sampled=False)),
-            model="m",
-            sampling=Sampling(),
-            seed=0,
-        )
+@pytest.mark.parametrize(
+    ("parents", "message"),
+    [
+        ((1, None), "node 0 of the trunk has parent 1, not None"),
+        ((None, None), "node 1 of the trunk has parent None, not 0"),
+        ((None, 0, 0), "node 2 of the trunk has parent 0, not 1"),
+        ((None, "0", 0), "node 1 is sampled and stands before the end of the trunk"),
+        ((None, 0, "1"), "branch 2 has parent 1, after which no trunk node stands"),
+        ((None, 0, "0", "2"), "branch 3 has parent 2"),
+        ((None, 0, "-1"), "branch 2 has parent -1"),
+    ],
+)
+def test_branches_fork_from_a_trunk_that_comes_first(parents: tuple[int | str | None, ...], message: str):
+    """Parents of the trunk are numbers, those of branches text."""
+    nodes = [Node(parent=None if p is None else int(p), text="", sampled=isinstance(p, str)) for p in parents]
+    with pytest.raises(ValueError, match=message):
+        Tree(id="t", sample="s", nodes=tuple(nodes), model="m", sampling=Sampling(), seed=0)
 
 
 def test_a_verdict_has_a_failure_exactly_when_something_is_unjudged():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -23,7 +23,9 @@ from run_files import (
     write_responses,
     write_trees,
 )
+from srpo import stages
 from srpo.errors import ConfigError, DataError, JudgeError, ModelError
+from srpo.judge.base import JudgeItem
 from srpo.own_samples import read_own_samples
 from srpo.records import read_records, write_records
 from srpo.run_config import RunConfig
@@ -31,6 +33,7 @@ from srpo.runs import RunFolder
 from srpo.stage_lines import describe
 from srpo.stages import STAGES, read_report, run_stage
 from srpo.types import Completion, Contrast, Result, Sample, Tree, Verdict
+from srpo.world import OracleJudge
 
 
 @pytest.fixture
@@ -225,6 +228,48 @@ def test_answers_that_failed_are_asked_for_again(finished, config, tmp_path):
     assert {r.id: r for r in read_records(run.responses, Completion)} == {r.id: r for r in rows}
     results = {r.completion: r for r in read_records(run.results, Result)}
     assert results == {r.completion: r for r in read_records(finished.results, Result)}
+
+
+ON_SERVERS = [f"{name}={{kind: model, model: openai:{name}}}" for name in ("judge", "evaluate.judge")]
+
+
+class FailsOnce(OracleJudge):
+    """Has a time-out at the first item that it is ever asked for."""
+
+    asked = 0
+
+    def judge(self, items: Sequence[JudgeItem], progress: Callable[[int], None] | None = None) -> list[Verdict]:
+        first, *others = super().judge(items, progress)
+        if not self.asked:
+            first = first.model_copy(update={"safe": None, "effective": None, "failure": "timeout"})
+        self.asked += len(items)
+        return [first, *others]
+
+
+@pytest.mark.parametrize(("stage", "rows"), [("judge", 32), ("evaluate", 48)])
+def test_a_judge_that_failed_is_asked_again(finished, tiny_model, tmp_path, monkeypatch, stage, rows):
+    run = copy_of(finished, tmp_path / "run", "verdicts.jsonl", "contrasts.jsonl", "results.jsonl")
+    write_trees(run)
+    write_responses(run)
+    judge = FailsOnce()
+    monkeypatch.setattr(stages, "load_judge", lambda *_: judge)
+    config = small(tiny_model, *ON_SERVERS)
+    path, kind, calls = (run.verdicts, Verdict, 1) if stage == "judge" else (run.results, Result, 2)
+    for failures, asked in (([0], rows * calls), ([], (rows + 1) * calls), ([], (rows + 1) * calls)):
+        go(run, config, [stage])
+        read = read_records(path, kind)
+        assert [i for i, row in enumerate(read) if row.failure] == failures
+        assert len(read) == rows and judge.asked == asked
+
+
+def test_verdicts_that_training_has_begun_with_are_not_asked_for_again(taught, tiny_model, monkeypatch):
+    judge = FailsOnce()
+    monkeypatch.setattr(stages, "load_judge", lambda *_: judge)
+    config = small(tiny_model, *ON_SERVERS, "train.max_steps=2")
+    go(taught, config, ["judge", "train"])
+    before = taught.verdicts.read_bytes()
+    go(taught, config, ["judge", "train"])
+    assert taught.verdicts.read_bytes() == before and judge.asked == 32
 
 
 @pytest.mark.parametrize("damage", ["cut", "empty"])

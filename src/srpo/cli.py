@@ -85,7 +85,7 @@ def demo(
     from srpo.stages import STAGES
     from srpo.systems import check_trainable
 
-    settings = load_config(recipe_path(config), overrides or [], RunConfig)
+    settings = load_config(_source(out, config, overrides, resume), overrides or [], RunConfig)
     check_trainable(settings)
     _prepare(out, resume, fresh, settings)
     run = RunFolder.create(out)
@@ -190,6 +190,12 @@ def main() -> None:
 def _stop(number: int, frame: object) -> NoReturn:
     """End by way of all `finally`s.  Typer and asyncio let this exception through, and KeyboardInterrupt not."""
     raise SystemExit(128 + number)
+
+
+def _source(out: Path, config: Path | None, overrides: list[str] | None, resume: bool) -> Path:
+    """Where the settings come from: a run that goes on keeps its own unless others are given."""
+    saved = RunFolder(out).config
+    return saved if resume and config is None and not overrides and saved.is_file() else recipe_path(config)
 
 
 def _prepare(out: Path, resume: bool, fresh: bool, settings: RunConfig) -> None:

@@ -51,7 +51,7 @@ def contrasts_of(run: RunFolder, config: RunConfig) -> tuple[list[Contrast], lis
     """Contrasts of all trees under the run's judge, and the yield of each tree."""
     samples = {sample.id: sample for sample in of_splits(run, ("train",))}
     trees = trees_of(run, samples.values())
-    verdicts = _verdicts_of(run, trees)
+    verdicts = verdicts_of(run, trees)
     contrasts: list[Contrast] = []
     yields: list[list[PrefixYield]] = []
     for tree in trees:
@@ -62,7 +62,7 @@ def contrasts_of(run: RunFolder, config: RunConfig) -> tuple[list[Contrast], lis
     return contrasts, yields
 
 
-def _verdicts_of(run: RunFolder, trees: Sequence[Tree]) -> dict[str, list[Verdict]]:
+def verdicts_of(run: RunFolder, trees: Sequence[Tree]) -> dict[str, list[Verdict]]:
     """Verdicts by tree, of the judge that judged last.  Raises DataError if a branch has none."""
     rows = read_records(run.verdicts, Verdict)
     verdicts: dict[str, list[Verdict]] = {}

@@ -9,7 +9,7 @@ from typing import Any
 from srpo.errors import DataError
 from srpo.evaluate import METRICS, by_split, compare, first_failing_steps, metrics
 from srpo.explore import PrefixYield, outcome, sum_yields
-from srpo.finished import check_contrasts, check_responses, contrasts_of, results_of
+from srpo.finished import check_contrasts, check_responses, contrasts_of, results_of, verdicts_of
 from srpo.progress import Bars
 from srpo.records import file_sha256, read_records, write_text
 from srpo.report import Example, TreeView, choose_examples, load_images, png_of, render_page
@@ -123,10 +123,7 @@ def _tree_views(
     benign = [tree for tree in trees if by_id[tree.sample].cell != "hazard"]
     half = -(-config.report.trees // 2)
     chosen = [*hazard[:half], *benign[: config.report.trees - half]]
-    verdicts: dict[str, list[Verdict]] = {tree.id: [] for tree in chosen}
-    for verdict in read_records(run.verdicts, Verdict):
-        if verdict.subject in verdicts:
-            verdicts[verdict.subject].append(verdict)
+    verdicts = verdicts_of(run, chosen)
     return [_tree_view(run, config, by_id[t.sample], t, verdicts[t.id], tuple(kept[t.id])) for t in chosen]
 
 

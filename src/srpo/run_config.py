@@ -37,10 +37,20 @@ class JudgeSettings(Settings):
     failure_rate: float = Field(default=0.0, ge=0, le=1)
 
     @model_validator(mode="after")
-    def _model_is_named(self) -> Self:
+    def _settings_fit_the_kind(self) -> Self:
+        """A setting that would be ignored is a mistake: a judge meant to be noisy would be exact unnoticed."""
         if (self.kind == "model") != (self.model is not None):
             raise ValueError("a judge of kind model needs `model`, and only that kind has one")
+        if self.kind != "simulated" and any(self.rates.values()):
+            raise ValueError(f"error rates are for kind simulated, but kind is {self.kind}")
+        if self.base_url is not None and not (self.model or "").startswith("openai:"):
+            raise ValueError("base_url is the server of a model openai:NAME")
         return self
+
+    @property
+    def rates(self) -> dict[str, float]:
+        """Error rates of a simulated judge, by name."""
+        return self.model_dump(exclude={"kind", "model", "base_url"})
 
 
 class LoraSettings(Settings):
@@ -99,7 +109,9 @@ class EvaluateSettings(Settings):
     splits: tuple[str, ...] = Field(default=TEST_SPLITS, min_length=1)
     max_new_tokens: int = Field(default=512, gt=0)
     sampled: bool = Field(default=True, description="also once at temperature 1, beside greedy decoding")
-    judge: JudgeSettings | None = Field(default=None, description="none = the judge that labels branches")
+    judge: JudgeSettings | None = Field(
+        default=None, description="none = the judge that labels branches, unless that is a model"
+    )
 
     def decodings(self) -> dict[str, Sampling]:
         """Name -> sampling; the first is the headline."""
@@ -142,6 +154,12 @@ class RunConfig(Settings):
             raise ValueError(f"world.seed: expected 0 to {_SEEDS - 1}, got {self.world.seed}")
         for key, value in _not_finite(self.model_dump()):
             raise ValueError(f"{key}: expected a finite number, got {value}")
+        return self
+
+    @model_validator(mode="after")
+    def _the_labelling_model_does_not_score(self) -> Self:
+        if self.judge.kind == "model" and self.evaluate.judge is None:
+            raise ValueError("evaluate.judge: the model that labels branches must not score them; name another judge")
         return self
 
 

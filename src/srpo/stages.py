@@ -48,6 +48,9 @@ _CHUNK: Final = 256
 _OUTAGE: Final = 8
 """So many requests that fail together mean that a server is down, not that the items are bad."""
 
+_PASSING: Final = ("timeout", "error")
+"""Failures of a judge that may be gone when it is asked again; the others hang on the text."""
+
 _AGAIN: Final = "nothing of them is kept, resume when it works again"
 _AGAIN_JUDGE: Final = {
     "oracle": "nothing of them is kept; it reads drawn scenes only, so start a run with a judge of kind model",
@@ -128,10 +131,12 @@ def _explore(run: RunFolder, config: RunConfig, samples: Sequence[Sample], todo:
 
 def judge_stage(run: RunFolder, config: RunConfig, bars: Bars) -> None:
     """Judge the final answer of every branch into `verdicts.jsonl`."""
-    repair(run.verdicts)
     samples = {sample.id: sample for sample in of_splits(run, ("train",))}
     trees = trees_of(run, samples.values())
     judge = load_judge(config, config.judge, config.seed)
+    # What training has begun with stays as it is.
+    again = config.judge.kind == "model" and not _training_begun(run)
+    _drop(run.verdicts, Verdict, lambda v: again and v.judge == judge.name and v.failure in _PASSING)
     done = {(v.subject, v.node) for v in _read_if_there(run.verdicts, Verdict) if v.judge == judge.name}
     items = [
         JudgeItem(
@@ -157,7 +162,7 @@ def train_stage(run: RunFolder, config: RunConfig, bars: Bars) -> None:
     """Train from the base model on references and contrasts into `checkpoint/`; resumes from its last step."""
     check_trainable(config)
     contrasts, _ = contrasts_of(run, config)
-    if run.contrasts.exists() and any(run.checkpoint.glob("*")):
+    if _training_begun(run):
         check_contrasts(run, contrasts)
     else:
         write_records(run.contrasts, contrasts)
@@ -176,6 +181,10 @@ def train_stage(run: RunFolder, config: RunConfig, bars: Bars) -> None:
     run.record_files(inputs=[run.samples, run.trees, run.contrasts], outputs=[trained_folder(run)])
 
 
+def _training_begun(run: RunFolder) -> bool:
+    return run.contrasts.exists() and any(run.checkpoint.glob("*"))
+
+
 def evaluate_stage(run: RunFolder, config: RunConfig, bars: Bars) -> None:
     """Let base and trained model answer the held-out samples, and score the answers."""
     check_trained(run)
@@ -192,15 +201,10 @@ def evaluate_stage(run: RunFolder, config: RunConfig, bars: Bars) -> None:
 def _forget_failures(run: RunFolder) -> None:
     """Take out answers that a failure of the backend left empty, so that they are asked for again."""
     repair(run.responses)
-    repair(run.results)
-    responses, results = _read_if_there(run.responses, Completion), _read_if_there(run.results, Result)
-    failed = {response.id for response in responses if response.finish == "error"}
-    if not failed:
-        return
+    failed = {r.id for r in _read_if_there(run.responses, Completion) if r.finish == "error"}
     # Results go first: a kill in between leaves nothing that would be taken for done.
-    if results:
-        write_records(run.results, [result for result in results if result.completion not in failed])
-    write_records(run.responses, [response for response in responses if response.id not in failed])
+    _drop(run.results, Result, lambda result: result.completion in failed)
+    _drop(run.responses, Completion, lambda response: response.id in failed)
 
 
 def _answer(run: RunFolder, config: RunConfig, samples: Sequence[Sample], system: str, bars: Bars) -> None:
@@ -265,6 +269,8 @@ def _answer_request(
 def _score_responses(run: RunFolder, config: RunConfig, samples: dict[str, Sample], bars: Bars) -> None:
     settings = config.evaluate.judge or config.judge
     judge = load_judge(config, settings, config.seed)
+    again = settings.kind == "model"
+    _drop(run.results, Result, lambda r: again and r.judge == judge.name and r.failure in _PASSING)
     done = {(r.completion, r.judge) for r in _read_if_there(run.results, Result)}
     responses = [r for r in read_records(run.responses, Completion) if r.sample in samples]
     todo = [r for r in responses if (r.id, judge.name) not in done]
@@ -294,7 +300,7 @@ def _response_id(system: str, decoding: str, sample: Sample) -> str:
 
 def _judged(judge: Judge, settings: JudgeSettings, items: Sequence[JudgeItem], advance: Advance) -> list[Verdict]:
     verdicts = judge.judge(items, advance)
-    broken = [verdict.reason for verdict in verdicts if verdict.failure in ("error", "timeout")]
+    broken = [verdict.reason for verdict in verdicts if verdict.failure in _PASSING]
     if len(items) >= _OUTAGE and len(broken) == len(items):
         problem = f"all {len(broken)} judgements failed, first: {broken[0]}"
         raise JudgeError(f"{judge.name}: {problem}; {_AGAIN_JUDGE[settings.kind]}")
@@ -308,6 +314,15 @@ def _check_outage(model: str, errors: Sequence[str | None], asked: int) -> None:
 
 def _append(path: Path, record: Record) -> None:
     append_records(path, [record])
+
+
+def _drop(path: Path, kind: type[R], gone: Callable[[R], bool]) -> None:
+    """Mend a file that a kill has torn, and take rows out of it in one write."""
+    repair(path)
+    rows = _read_if_there(path, kind)
+    kept = [row for row in rows if not gone(row)]
+    if len(kept) < len(rows):
+        write_records(path, kept)
 
 
 def _read_if_there(path: Path, kind: type[R]) -> list[R]:

@@ -23,7 +23,7 @@ SYSTEMS: Final = (BASE, TRAINED)
 
 def load_system(run: RunFolder, config: RunConfig, system: str, bars: Bars) -> Model:
     """The model of one of the two systems.  Raises DataError if the trained one is not there yet."""
-    spec, options = _model_options(config)
+    spec, options = _model_options(config.model, config.base_url, config)
     if system == TRAINED:
         check_trained(run)
         folder = trained_folder(run)
@@ -44,12 +44,11 @@ def load_judge(config: RunConfig, settings: JudgeSettings, seed: int) -> Judge:
     if settings.kind == "simulated":
         from srpo.judge.simulated import SimulatedJudge
 
-        rates = settings.model_dump(exclude={"kind", "model", "base_url"})
-        return SimulatedJudge(OracleJudge(), **rates, seed=seed)
+        return SimulatedJudge(OracleJudge(), **settings.rates, seed=seed)
     from srpo.judge.model import ModelJudge
 
-    options = {"base_url": settings.base_url} if settings.base_url else {}
-    return ModelJudge(load_model(str(settings.model), **options))
+    spec, options = _model_options(str(settings.model), settings.base_url, config)
+    return ModelJudge(load_model(spec, **options))
 
 
 def trained_folder(run: RunFolder) -> Path:
@@ -116,10 +115,11 @@ def instruction_of(config: RunConfig) -> str | None:
     return load_prompt(config.instruction)
 
 
-def _model_options(config: RunConfig) -> tuple[str, dict[str, object]]:
-    if config.model.startswith("openai:"):
-        return config.model, {"base_url": config.base_url}
+def _model_options(model: str, base_url: str | None, config: RunConfig) -> tuple[str, dict[str, object]]:
+    """What `load_model` takes for a model or a judge of this run."""
+    if model.startswith("openai:"):
+        return model, {"base_url": base_url}
     from srpo.models.decode import Limits
 
-    spec = f"hf:{base_path(config)}" if config.model == EMBEDDED else config.model
+    spec = f"hf:{base_path(config)}" if model == EMBEDDED else model
     return spec, {"dtype": config.dtype, "limits": Limits(max_rows=config.max_rows)}

@@ -170,10 +170,16 @@ class Tree(Record):
     seed: int
 
     @model_validator(mode="after")
-    def _parents_come_first(self) -> Self:
+    def _branches_fork_from_a_trunk(self) -> Self:
+        trunk = sum(not node.sampled for node in self.nodes)
         for index, node in enumerate(self.nodes):
-            if node.parent is not None and not 0 <= node.parent < index:
-                raise ValueError(f"node {index} has parent {node.parent}, which does not stand before it")
+            if node.sampled != (index >= trunk):
+                raise ValueError(f"node {index} is sampled and stands before the end of the trunk")
+            expected = index - 1 if index else None
+            if not node.sampled and node.parent != expected:
+                raise ValueError(f"node {index} of the trunk has parent {node.parent}, not {expected}")
+            if node.sampled and node.parent is not None and not 0 <= node.parent < trunk - 1:
+                raise ValueError(f"branch {index} has parent {node.parent}, after which no trunk node stands")
         return self
 
     @property

@@ -222,13 +222,6 @@ def test_a_tree_of_another_sample_is_an_error() -> None:
         build_contrasts(make_tree(sample="x"), [], make_sample(), seed=0)
 
 
-def test_a_branch_after_the_reply_or_on_a_branch_is_an_error() -> None:
-    for parent in (TRUNK - 1, TRUNK):
-        nodes = (branch(0, (1, END)), branch(parent + 1, (2, END)))
-        with pytest.raises(DataError, match="does not fork"):
-            build_contrasts(make_tree(*nodes), [], make_sample(), seed=0)
-
-
 def test_the_yield_counts_every_branch_of_every_prefix_once() -> None:
     marks = "++-0?_-"
     tree = make_tree(*(branch(0, (i, END)) for i in range(1, 7)), branch(4, (1, END)))

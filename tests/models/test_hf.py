@@ -16,7 +16,7 @@ from scipy.stats import chisquare
 from tiny_models import idefics3_parts, qwen_parts, save, save_image
 
 from srpo.errors import ConfigError, ModelError
-from srpo.explore.branch import ExploreSettings, explore
+from srpo.explore.branch import Exploration, explore
 from srpo.models import load_model
 from srpo.models.base import Message, Request
 from srpo.models.decode import Limits
@@ -325,7 +325,7 @@ def test_exploration_stores_the_ids_it_sampled(tiny: HFModel, pictures: list[Pat
         licence="MIT",
         provenance=Provenance(producer="procedural", source="test"),
     )
-    settings = ExploreSettings(branches_per_prefix=2, sampling=Sampling(temperature=1.0, max_new_tokens=6))
+    settings = Exploration(branches_per_prefix=2, sampling=Sampling(temperature=1.0, max_new_tokens=6))
     trees: list[Tree] = []
     assert explore([sample], tiny, pictures[0].parent, settings, trees.append) == []
     (tree,) = trees

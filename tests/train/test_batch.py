@@ -11,6 +11,7 @@ import pytest
 import tiny
 
 from srpo.errors import DataError
+from srpo.models.encode import tokenizer_sha256
 from srpo.train.batch import TreeCollator, TreeDataset, TreeOrder
 from srpo.types import Contrast
 
@@ -94,6 +95,15 @@ def test_a_reference_path_that_is_too_long_is_an_error(change, collator):
     collator.max_length = 50
     with pytest.raises(DataError, match="raise max_length"):
         collator.encode(change()[0])
+
+
+def test_a_tree_of_another_tokenizer_is_refused(change, collator, processor):
+    item, own = change()[0], tokenizer_sha256(processor)
+    known = replace(item, tree=item.tree.model_copy(update={"tokenizer": own}))
+    assert collator.encode(known) == collator.encode(item)
+    other = replace(item, tree=item.tree.model_copy(update={"tokenizer": "0123456789"}))
+    with pytest.raises(DataError, match=rf"tree t-s0: .*\(01234567\) than the model's \({own[:8]}\); explore again"):
+        collator.encode(other)
 
 
 @pytest.mark.parametrize("ids", [(5, 259, 6), ()], ids=["image token", "empty"])

@@ -161,3 +161,14 @@ def test_slips_have_the_stated_shape(samples: list[Sample]):
     always = SlipRates(weak_rules=0, stray=1, alarm=0, decline=0)
     verdict = judge(sample, unaligned_path(world, situation, always, rng).text, "path")
     assert [v.safe for v in verdict.steps] == [True, True, False, False, False, False]
+
+
+@pytest.mark.parametrize("change", [{"objects": [[0, "dragon"]]}, {"trigger": "fly"}], ids=["object", "request"])
+@pytest.mark.parametrize("part", ["path", "answer"])
+def test_a_scene_of_another_world_is_an_error_and_no_crash(
+    samples: list[Sample], part: Part, change: dict[str, object]
+):
+    sample = samples[0].model_copy(update={"scene": {**(samples[0].scene or {}), **change}})
+    verdict = judge(sample, sample.reference.text, part)
+    assert (verdict.safe, verdict.failure) == (None, "error")
+    assert verdict.reason.startswith(("the scene names 'dragon'", "the scene names 'fly'"))

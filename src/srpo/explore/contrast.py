@@ -65,9 +65,8 @@ def build_contrasts(
     Only verdicts on the answers of this tree's branches count; others in `verdicts` are passed over.  The
     draw hangs on (seed, tree, prefix) alone, not on the order of the verdicts or of the trees.
 
-    Raises DataError if the tree is of another sample, a branch forks off anywhere but before a node of the
-    trunk, a verdict names a node that is no branch, or a branch has two verdicts (choose one judge, or let a
-    panel vote).
+    Raises DataError if the tree is of another sample, a verdict names a node that is no branch, or a branch
+    has two verdicts (choose one judge, or let a panel vote).
     """
     config = config or ContrastConfig()
     _check(tree, sample)
@@ -105,10 +104,6 @@ def sum_yields(yields: Iterable[Sequence[PrefixYield]]) -> dict[Kind, list[Prefi
 def _check(tree: Tree, sample: Sample) -> None:
     if tree.sample != sample.id:
         raise DataError(f"tree {tree.id} belongs to sample {tree.sample}, not to {sample.id}; pass its own sample")
-    forks = {None, *tree.trunk[:-1]}
-    for node in tree.branches:
-        if tree.nodes[node].parent not in forks:
-            raise DataError(f"tree {tree.id}: branch {node} does not fork before a step or the reply of the trunk")
 
 
 def _outcomes(tree: Tree, verdicts: Iterable[Verdict], cell: Cell, hazard_refusal: HazardRefusal) -> dict[int, Outcome]:

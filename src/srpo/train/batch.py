@@ -18,7 +18,7 @@ from torch.utils.data import Dataset, Sampler
 
 from srpo.errors import DataError
 from srpo.models.chat import render_messages
-from srpo.models.encode import Prompt, encode_prompt, encode_segment
+from srpo.models.encode import Prompt, encode_prompt, encode_segment, tokenizer_sha256
 from srpo.train.loss import LossType, Pair, needs_contrast, usable
 from srpo.train.pack import Branch, Row, common_prefix, flat_rows, pack_tree
 from srpo.types import Contrast, Node, Sample, Tree
@@ -147,13 +147,18 @@ class TreeCollator:
     seed: int = 42
     cache_bytes: int = 2**28
     _prompts: dict[str, Prompt] = field(default_factory=dict, repr=False)
+    _tokenizer: str | None = field(default=None, repr=False)
 
     def __call__(self, items: Sequence[TreeItem]) -> dict[str, Any]:
         examples = [self.encode(item) for item in items]
         return {"weights": torch.tensor([example.weight for example in examples]), "examples": examples}
 
     def encode(self, item: TreeItem) -> TreeExample:
-        """Raises DataError if the prompt and reference path are longer than `max_length` or hold placeholder ids."""
+        """Raises DataError if the tree's ids are of another tokenizer or its reference path cannot be used.
+
+        It cannot if it is longer than `max_length` with the prompt, or holds placeholder ids.
+        """
+        self._check_tokenizer(item.tree)
         prompt = self._prompt(item)
         segments = self._trunk(item.tree)
         forks = _running_length(len(prompt.ids), segments)
@@ -182,6 +187,17 @@ class TreeCollator:
             rejected=counts["rejected"],
             reencoded=counts["reencoded"],
         )
+
+    def _check_tokenizer(self, tree: Tree) -> None:
+        if tree.tokenizer is None:
+            return
+        if self._tokenizer is None:
+            self._tokenizer = tokenizer_sha256(self.processor)
+        if tree.tokenizer != self._tokenizer:
+            raise DataError(
+                f"tree {tree.id}: sampled with another tokenizer ({tree.tokenizer[:8]}) than the model's "
+                f"({self._tokenizer[:8]}); explore again with this model"
+            )
 
     def _prompt(self, item: TreeItem) -> Prompt:
         """One processor call per sample, kept while there is room."""

@@ -1,6 +1,6 @@
 """The objectives, as pure functions of log-probabilities.
 
-Equations (method specification, section 3.5; the form of the contrast follows RPO, arXiv:2410.10858):
+Equations (docs/method.md, section 6; the form of the contrast follows RPO, arXiv:2410.10858):
 
     L_ref   = -(1/|y*|) sum_t log p(y*_t | x, y*_<t)                  the reference path
     z(B|c)  =  (1/|B|)  sum_t log p(b_t | c, b_<t)                    a branch, from the step offset on

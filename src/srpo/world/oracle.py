@@ -26,7 +26,7 @@ class OracleJudge:
         self.name = f"world-oracle/{ORACLE_VERSION}"
 
     def judge(self, items: Sequence[JudgeItem], progress: Callable[[int], None] | None = None) -> list[Verdict]:
-        """One verdict per item, in order.  Items without a drawn scene get the failure `error`."""
+        """One verdict per item, in order.  Items without a scene of this world get `error`."""
         verdicts = []
         for item in items:
             verdicts.append(self._verdict(item))
@@ -41,6 +41,10 @@ class OracleJudge:
             situation = situation_from(item.sample.scene or {})
         except (KeyError, TypeError, ValueError):
             return self._unjudged(item, "error", "the sample has no drawn scene")
+        unknown = {name for name in situation.scene.names if name not in self.world.objects}
+        if unknown or situation.trigger not in self.world.triggers:
+            name = min(unknown, default=situation.trigger)
+            return self._unjudged(item, "error", f"the scene names {name!r}, which the world does not have")
         return self._answer(item, situation) if item.part == "answer" else self._path(item, situation)
 
     def _answer(self, item: JudgeItem, situation: Situation) -> Verdict:

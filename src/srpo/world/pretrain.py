@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import Field
 from torch import nn
 
 from srpo.config import Settings
+from srpo.errors import DataError
 from srpo.world.corpus import Batch, Corpus, draw_random_scene, to_pixels
 from srpo.world.draw import SIZE, draw_scene
 from srpo.world.knowledge import World, load_world
@@ -31,20 +33,27 @@ Bars = Callable[[str, int, int], AbstractContextManager[Callable[[int], None]]]
 class PretrainSettings(Settings):
     """How the tiny model is made.  The defaults made the shipped one."""
 
-    seed: int = 0
-    vision_steps: int = 1500
-    vision_batch: int = 64
-    vision_learning_rate: float = 1.5e-3
-    clean_steps: int = 2200
-    clean_learning_rate: float = 2e-3
-    mixed_steps: int = 300
-    mixed_learning_rate: float = 4e-4
-    batch: int = 48
+    seed: int = Field(default=0, ge=0, lt=2**32)
+    vision_steps: int = Field(default=1500, gt=0)
+    vision_batch: int = Field(default=64, gt=0)
+    vision_learning_rate: float = Field(default=1.5e-3, gt=0)
+    clean_steps: int = Field(default=2200, gt=0)
+    clean_learning_rate: float = Field(default=2e-3, gt=0)
+    mixed_steps: int = Field(default=300, gt=0)
+    mixed_learning_rate: float = Field(default=4e-4, gt=0)
+    batch: int = Field(default=48, gt=0)
     slips: SlipRates = SlipRates()
 
 
 def pretrain(out: Path, settings: PretrainSettings, bars: Bars) -> None:
-    """Train from scratch and save an ordinary Hugging Face folder.  Takes about half an hour on two cores."""
+    """Train from scratch and save an ordinary Hugging Face folder.  Takes about half an hour on two cores.
+
+    Raises DataError, before anything is trained, if the folder cannot be made.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"{out}: cannot be made ({error.strerror}); choose another folder") from None
     world = load_world()
     tokenizer = build_tokenizer(world)
     processor, model = build_processor(tokenizer), build_model(tokenizer, settings.seed)
