@@ -138,7 +138,7 @@ def test_fresh_deletes_the_run_and_starts_anew(srpo, finished, tiny_model, tmp_p
     ("setting", "message"),
     [
         ("model=hf:/none", "no such model folder"),
-        ("judge={kind: model, model: 'hf:/none'}", "no such model folder"),
+        ("evaluate.judge={kind: model, model: 'hf:/none'}", "no such model folder"),
         ("instruction=none", "instruction 'none': no such prompt; choose one of"),
         ("samples=none.jsonl", "none.jsonl: no such file"),
         ("world.train=0", "no sample of split train"),
