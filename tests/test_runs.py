@@ -73,6 +73,7 @@ def test_create_accepts_what_a_killed_start_left(tmp_path: Path) -> None:
         pass
     (run.path / ".config.yaml.1.tmp").write_text("torn")
     RunFolder.create(run.path).save_config(Config())
+    assert load_config(run.config, [], Config) == Config()
 
 
 def test_second_run_in_the_folder_is_told_the_process(tmp_path: Path) -> None:
