@@ -131,7 +131,6 @@ NOTES: Final[dict[str, str]] = {
     "JudgeSettings.failure_rate": "simulated: chance that a judgement fails",
     "LoraSettings.rank": "rank of the adapters",
     "LoraSettings.alpha": "scale of the adapters",
-    "LoraSettings.dropout": "has no effect: training switches dropout off",
     "LoraSettings.target_modules": "layers of the language model that get adapters",
     "TrainSettings.loss_type": "the objective, see method.md",
     "TrainSettings.contrast_lambda": "weight of the contrast loss",

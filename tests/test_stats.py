@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from srpo.stats import bounds, cluster_bootstrap, holm, mcnemar_exact, paired_difference, wilson
+from srpo.stats import cluster_bootstrap, mcnemar_exact, paired_difference, wilson
 
 CLUSTERED_BITS = st.lists(st.tuples(st.sampled_from("abcde"), st.integers(0, 1)), min_size=1, max_size=30)
 
@@ -38,17 +38,6 @@ def test_mcnemar_gives_the_known_values(only_a: int, only_b: int, p_value: float
 def test_mcnemar_refuses_negative_counts() -> None:
     with pytest.raises(ValueError, match="negative"):
         mcnemar_exact(-1, 3)
-
-
-def test_holm_gives_the_known_values_in_the_order_given() -> None:
-    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
-    assert holm([0.9, 0.8]) == [1.0, 1.0]
-    assert holm([]) == []
-
-
-def test_bounds_put_the_unscored_on_either_side() -> None:
-    assert bounds(40, 90, 10) == pytest.approx((0.40, 0.50))
-    assert bounds(0, 0, 0) is None
 
 
 @given(rows=CLUSTERED_BITS, seed=st.integers(0, 2**63 - 1))

@@ -58,7 +58,6 @@ class LoraSettings(Settings):
 
     rank: int = Field(default=8, gt=0)
     alpha: int = Field(default=16, gt=0)
-    dropout: float = Field(default=0.0, ge=0, lt=1)
     target_modules: tuple[str, ...] = Field(default=("q_proj", "v_proj"), min_length=1)
 
 

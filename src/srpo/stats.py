@@ -86,22 +86,6 @@ def mcnemar_exact(only_a: int, only_b: int) -> float:
     return float(binomtest(only_a, discordant, 0.5).pvalue) if discordant else 1.0
 
 
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's step-down adjusted p-values, in the order given (S. Holm, Scand. J. Statist. 6, 1979)."""
-    adjusted = [0.0] * len(p_values)
-    highest = 0.0
-    for rank, index in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
-        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[index]))
-        adjusted[index] = highest
-    return adjusted
-
-
-def bounds(successes: int, n: int, unscored: int) -> Interval | None:
-    """The rate if every unscored item were a failure, and if every one were a success; none without items."""
-    total = n + unscored
-    return Interval(successes / total, (successes + unscored) / total) if total else None
-
-
 def _cluster_totals(values: Sequence[float], clusters: Sequence[str]) -> tuple[Floats, Floats]:
     """Sum and number of the values of each cluster, clusters in sorted order."""
     if len(values) != len(clusters):

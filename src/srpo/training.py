@@ -110,7 +110,6 @@ def lora_config(settings: LoraSettings | None) -> LoraConfig | None:
     return LoraConfig(
         r=settings.rank,
         lora_alpha=settings.alpha,
-        lora_dropout=settings.dropout,
         target_modules=list(settings.target_modules),
         task_type="CAUSAL_LM",
     )

@@ -62,7 +62,7 @@ def compare(
 def compare_all(
     baseline: Sequence[Result], system: Sequence[Result], seed: int, *, cluster: Cluster = "group"
 ) -> list[Comparison]:
-    """`compare` in every headline metric.  The p-values are not adjusted: see `srpo.stats.holm`."""
+    """`compare` in every headline metric.  The p-values are not adjusted."""
     return [compare(baseline, system, metric, seed, cluster=cluster) for metric in HEADLINE]
 
 
