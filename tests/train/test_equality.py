@@ -10,6 +10,7 @@ import tiny
 import torch
 from oracle import plain
 
+import srpo.train.attention as attention_module
 import srpo.train.scorer as scorer_module
 from srpo.models.chat import render_messages
 from srpo.models.encode import banned_token_ids, encode_prompt, end_token_ids
@@ -90,7 +91,8 @@ class TestMistakesAreVisible:
     def broken(self, double, data, monkeypatch, name, replacement) -> float:
         model, processor = double
         right = plain(model, processor, data)
-        monkeypatch.setattr(scorer_module, name, replacement(getattr(scorer_module, name)))
+        module = attention_module if name == "row_mask" else scorer_module
+        monkeypatch.setattr(module, name, replacement(getattr(module, name)))
         return difference(right, score("dense", model, processor, data))
 
     def test_branches_that_see_each_other(self, double, data, monkeypatch):

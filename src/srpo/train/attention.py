@@ -12,7 +12,7 @@ import torch
 
 from srpo.errors import ModelError
 from srpo.train.pack import Row
-from srpo.train.segments import SEGMENTS
+from srpo.train.segments import SEGMENTS, plan_segments
 
 TREE_ARCHITECTURES = frozenset({"idefics3", "smolvlm", "qwen2_5_vl"})
 """Model types for which tree and flat rows were shown to give equal log-probabilities and gradients.
@@ -23,14 +23,20 @@ Sliding windows, recurrent layers and bidirectional attention over images do not
 _MASKED_ATTENTION = frozenset({"sdpa", "eager", SEGMENTS})
 
 
+def tree_problem(config: Any) -> str | None:
+    """Why tree rows are not exact for this model, or none if they are."""
+    if config.model_type not in TREE_ARCHITECTURES:
+        return f"tree rows are checked for {', '.join(sorted(TREE_ARCHITECTURES))}, not for {config.model_type}"
+    if "sliding_attention" in (getattr(config.get_text_config(), "layer_types", None) or ()):
+        return "tree rows do not fit sliding-window attention"
+    return None
+
+
 def check_architecture(config: Any) -> None:
     """Raise ModelError unless the tree mask is exact for this model and its attention implementation."""
-    if config.model_type not in TREE_ARCHITECTURES:
-        known = ", ".join(sorted(TREE_ARCHITECTURES))
-        raise ModelError(f"tree rows are checked for {known}, not for {config.model_type}; set step_impl to flat")
-    text = config.get_text_config()
-    if "sliding_attention" in (getattr(text, "layer_types", None) or ()):
-        raise ModelError("tree rows do not fit sliding-window attention; set step_impl to flat")
+    problem = tree_problem(config)
+    if problem is not None:
+        raise ModelError(f"{problem}; set step_impl to flat")
     check_attention(config)
 
 
@@ -89,3 +95,13 @@ def attention_mask(mask_B1NN: torch.Tensor, implementation: str, dtype: torch.dt
     if implementation == "sdpa":
         return mask_B1NN
     return torch.zeros_like(mask_B1NN, dtype=dtype).masked_fill(~mask_B1NN, torch.finfo(dtype).min)
+
+
+def attention_inputs(core: Any, rows: Sequence[Row], device: torch.device) -> dict[str, Any]:
+    """What keeps branches apart: a plan for attention by segments, else a mask."""
+    implementation = core.config.get_text_config()._attn_implementation
+    if implementation == SEGMENTS:
+        # A mask of four dimensions keeps transformers from making one; attention by segments does not look at it.
+        unused = torch.ones(1, 1, 1, 1, dtype=torch.bool, device=device)
+        return {"attention_mask": unused, "tree_segments": plan_segments(rows, device)}
+    return {"attention_mask": attention_mask(row_mask(rows, device), implementation, core.dtype)}

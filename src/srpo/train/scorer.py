@@ -11,11 +11,10 @@ from typing import Any
 import torch
 
 from srpo.models.encode import Prompt, prompt_positions
-from srpo.train.attention import attention_mask, row_ids, row_mask, row_positions
+from srpo.train.attention import attention_inputs, row_ids, row_positions
 from srpo.train.batch import TreeExample
 from srpo.train.logprobs import token_logps, unwrap
 from srpo.train.pack import Row
-from srpo.train.segments import SEGMENTS, plan_segments
 from srpo.train.vision import PER_TOKEN, VisionFeatures, encoded_images, stacked_images
 
 PathLogps = dict[int, torch.Tensor]
@@ -64,7 +63,7 @@ class TreeScorer:
         inputs = {
             "input_ids": ids_BN,
             "position_ids": row_positions(rows, prompts, device),
-            **_attention(core, rows, device),
+            **attention_inputs(core, rows, device),
             **self._images(model, examples, device),
         }
         length = ids_BN.shape[1]
@@ -88,13 +87,3 @@ class TreeScorer:
             positions = prompt_positions(core, prompt.model_inputs(following, torch.device("cpu")))
             self._positions[key] = positions if positions.ndim == 2 else positions[:, 0]
         return self._positions[key]
-
-
-def _attention(core: Any, rows: Sequence[Row], device: torch.device) -> dict[str, Any]:
-    """What keeps branches apart: a plan for attention by segments, else a mask."""
-    implementation = core.config.get_text_config()._attn_implementation
-    if implementation == SEGMENTS:
-        # A mask of four dimensions keeps transformers from making one; attention by segments does not look at it.
-        unused = torch.ones(1, 1, 1, 1, dtype=torch.bool, device=device)
-        return {"attention_mask": unused, "tree_segments": plan_segments(rows, device)}
-    return {"attention_mask": attention_mask(row_mask(rows, device), implementation, core.dtype)}
