@@ -4,12 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from srpo import stages
+import srpo
 from srpo.config import load_config
 from srpo.progress import silent
 from srpo.reporting import write_report
 from srpo.run_config import RunConfig
 from srpo.runs import RunFolder
+from srpo.stages import STAGES
 from srpo.types import Report
 
 SMALL = [
@@ -28,12 +29,12 @@ pytestmark = pytest.mark.timeout(600)
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
-    recipe = Path(stages.__file__).parent / "recipes" / "demo.yaml"
+    recipe = Path(srpo.__file__).parent / "recipes" / "demo.yaml"
     config = load_config(recipe, SMALL, RunConfig)
     run = RunFolder.create(tmp_path_factory.mktemp("demo") / "run")
     run.save_config(config)
-    for stage in (stages.build, stages.explore_stage, stages.judge_stage, stages.train_stage, stages.evaluate_stage):
-        stage(run, config, silent)
+    for name in ("build", "explore", "judge", "train", "evaluate"):
+        STAGES[name](run, config, silent)
     return write_report(run, config, silent)
 
 

@@ -23,7 +23,6 @@ from run_files import (
     write_responses,
     write_trees,
 )
-from srpo import stages
 from srpo.errors import ConfigError, DataError, JudgeError, ModelError
 from srpo.judge.base import JudgeItem
 from srpo.own_samples import read_own_samples
@@ -252,7 +251,7 @@ def test_a_judge_that_failed_is_asked_again(finished, tiny_model, tmp_path, monk
     write_trees(run)
     write_responses(run)
     judge = FailsOnce()
-    monkeypatch.setattr(stages, "load_judge", lambda *_: judge)
+    monkeypatch.setattr(f"srpo.stages.{stage}.load_judge", lambda *_: judge)
     config = small(tiny_model, *ON_SERVERS)
     path, kind, calls = (run.verdicts, Verdict, 1) if stage == "judge" else (run.results, Result, 2)
     for failures, asked in (([0], rows * calls), ([], (rows + 1) * calls), ([], (rows + 1) * calls)):
@@ -264,7 +263,7 @@ def test_a_judge_that_failed_is_asked_again(finished, tiny_model, tmp_path, monk
 
 def test_verdicts_that_training_has_begun_with_are_not_asked_for_again(taught, tiny_model, monkeypatch):
     judge = FailsOnce()
-    monkeypatch.setattr(stages, "load_judge", lambda *_: judge)
+    monkeypatch.setattr("srpo.stages.judge.load_judge", lambda *_: judge)
     config = small(tiny_model, *ON_SERVERS, "train.max_steps=2")
     go(taught, config, ["judge", "train"])
     before = taught.verdicts.read_bytes()

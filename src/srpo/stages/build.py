@@ -1,0 +1,43 @@
+"""The embedded world, or samples of one's own, as the samples of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from srpo.finished import samples_of
+from srpo.inputs import check_splits
+from srpo.own_samples import read_own_samples
+from srpo.progress import Bars
+from srpo.records import write_records
+from srpo.run_config import RunConfig
+from srpo.runs import RunFolder
+from srpo.systems import instruction_of
+from srpo.types import Sample
+from srpo.world import build_samples
+
+
+def build_stage(run: RunFolder, config: RunConfig, bars: Bars) -> None:
+    """Draw the embedded world, or take over the user's samples, into `samples.jsonl`."""
+    inputs = []
+    if not run.samples.exists():
+        instruction_of(config)
+        samples = _samples(run, config, bars)
+        check_splits((sample.split for sample in samples), config)
+        write_records(run.samples, samples)
+        inputs = [] if config.samples is None else [Path(config.samples)]
+    elif config.samples is None and not all((run.path / s.image.path).is_file() for s in samples_of(run)):
+        _samples(run, config, bars)  # draws the same pictures again
+    run.record_files(inputs=inputs, outputs=[run.samples])
+
+
+def _samples(run: RunFolder, config: RunConfig, bars: Bars) -> list[Sample]:
+    if config.samples is not None:
+        return read_own_samples(Path(config.samples), config)
+    with bars("draw scenes", 4 * sum(config.world.sizes().values()), 0) as advance:
+        return [_counted(sample, advance) for sample in build_samples(config.world, run.path)]
+
+
+def _counted(sample: Sample, advance: Callable[[int], None]) -> Sample:
+    advance(1)
+    return sample
