@@ -2,24 +2,31 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+# What the demo needs, and what the tests need on top.
 STAMP := $(VENV)/.installed
+DEV := $(VENV)/.installed-dev
 
 .PHONY: demo test check clean
 
 demo: $(STAMP)
 	$(BIN)/srpo demo --resume
 
-test: $(STAMP)
+test: $(DEV)
 	scripts/test
 
-check: $(STAMP)
+check: $(DEV)
 	scripts/check
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch==2.13.0
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[train,dev]"
+	$(PIP) torch==2.13.0
+	$(PIP) -e ".[train]"
 	touch $(STAMP)
+
+$(DEV): $(STAMP)
+	$(PIP) -e ".[dev]"
+	touch $(DEV)
 
 clean:
 	rm -rf $(VENV) runs .pytest_cache .mypy_cache .ruff_cache
