@@ -20,12 +20,14 @@ FILES = sorted(ROOT.rglob("*.py"))
 
 LEVELS = (
     ("types", "errors"),
-    ("records", "config", "runs", "steps", "stats", "prompts"),
+    ("records", "config", "runs", "steps", "stats", "prompts", "processes"),
     ("models",),
     ("judge",),
     ("explore", "train", "evaluate", "report", "world"),
     ("progress",),
     ("run_config", "systems", "own_samples", "inputs", "finished", "stages", "stage_lines", "training", "reporting"),
+    ("rewards", "export", "launch"),
+    ("serve", "bench"),
     ("cli",),
     ("__main__",),
 )
@@ -35,9 +37,11 @@ SIBLINGS = LEVELS[4]
 """These never import one another."""
 
 WITH_TORCH = {
-    *(f"models/{name}" for name in ("hf", "encode", "decode", "cache", "sampling")),
+    *(f"models/{name}" for name in ("hf", "encode", "decode", "cache", "families", "processor", "sampling")),
     *(f"train/{path.stem}" for path in (ROOT / "train").glob("*.py") if path.stem != "pack"),
     *(f"world/{name}" for name in ("tiny", "corpus", "pretrain")),
+    *(f"bench/{name}" for name in ("model", "trees", "measure", "passes", "train", "explore", "trl")),
+    "serve/local",
     "training",
 }
 """The only files that need more than the base install."""

@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 
 from run_files import call, copy_of, error_line, small, start
 from srpo import __version__
-from srpo.cli import _say, app, console, main
+from srpo.cli import app, main
+from srpo.cli.terminal import console, say
 from srpo.runs import RunFolder
 
 COMMANDS = [
@@ -108,7 +109,7 @@ def test_errors_of_a_real_process_have_no_traceback(tmp_path):
 
 
 def test_report_before_evaluate(srpo, finished, tmp_path):
-    run = copy_of(finished, tmp_path / "run", "results.jsonl", "checkpoint")
+    run = copy_of(finished, tmp_path / "run", "results.jsonl")
     assert "results.jsonl: no such file; run the stage" in failure(srpo("report", run.path))
 
 
@@ -193,7 +194,7 @@ def test_settings_that_were_edited_after_the_start_are_refused(srpo, finished, t
 
 
 def test_nothing_that_is_printed_steers_the_terminal(capsys):
-    _say("a\x1b[2Jb\x9bc\u202ed\re\n[red]")
+    say("a\x1b[2Jb\x9bc\u202ed\re\n[red]")
     assert capsys.readouterr().out == "a\ufffd[2Jb\ufffdc\ufffdd\ufffde\n[red]\n"
 
 

@@ -222,7 +222,7 @@ def test_answers_that_failed_are_asked_for_again(finished, config, tmp_path):
     rows = read_records(run.responses, Completion)
     failed = rows[3].model_copy(update={"text": "", "finish": "error", "error": "the server is gone"})
     write_records(run.responses, [*rows[:3], failed, *rows[4:]])
-    assert describe(run, "evaluate")[1].startswith("  1 answers failed; `srpo evaluate")
+    assert describe(run, config, "evaluate")[1].startswith("  1 answers failed; `srpo evaluate")
     go(run, config, ["evaluate"])
     assert {r.id: r for r in read_records(run.responses, Completion)} == {r.id: r for r in rows}
     results = {r.completion: r for r in read_records(run.results, Result)}

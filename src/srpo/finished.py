@@ -2,56 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from srpo.errors import DataError
 from srpo.explore import PrefixYield, build_contrasts
-from srpo.records import read_records
-from srpo.run_config import RunConfig
+from srpo.records import iterate_places, iterate_records, read_records
+from srpo.run_config import TRAINED, RunConfig
 from srpo.runs import RunFolder
-from srpo.systems import SYSTEMS, TRAINED, trained_folder
 from srpo.types import Completion, Contrast, Result, Sample, Tree, Verdict
 
 
 def samples_of(run: RunFolder) -> list[Sample]:
     """All samples of the run.  Raises DataError that says how to mend a broken file."""
-    try:
-        return read_records(run.samples, Sample)
-    except DataError as error:
-        if not run.samples.exists():
-            raise
-        raise DataError(f"{error}; delete {run.samples} and build the run again") from None
+    return [sample for _, sample in _samples(run)]
 
 
 def of_splits(run: RunFolder, splits: Sequence[str]) -> list[Sample]:
     """The run's samples of some splits.  Raises DataError if one of the splits has none."""
     samples = samples_of(run)
-    known = {sample.split for sample in samples}
-    for split in splits:
-        if split not in known:
-            there = ", ".join(sorted(known)) or "none"
-            raise DataError(f"{run.samples}: no sample of split {split}; the file has: {there}")
+    _check_splits(run, splits, {sample.split for sample in samples})
     return [sample for sample in samples if sample.split in splits]
 
 
-def trees_of(run: RunFolder, samples: Iterable[Sample]) -> list[Tree]:
-    """The trees of all training samples.  Raises DataError if one is missing."""
-    trees = read_records(run.trees, Tree)
-    wanted, found = {sample.id for sample in samples}, {tree.sample for tree in trees}
+def training_samples(run: RunFolder) -> Iterator[Sample]:
+    """The samples to explore and train on, one by one.  Raises DataError if there is none."""
+    return (sample for _, sample in _training_samples(run))
+
+
+def places_of_samples(run: RunFolder) -> dict[str, int]:
+    """Training sample -> the byte of `samples.jsonl` where its row begins, in their order."""
+    return {sample.id: place for place, sample in _training_samples(run)}
+
+
+def check_explored(run: RunFolder, samples: Collection[str], number: int = 1) -> None:
+    """Raises DataError if a training sample has no tree of a round, or a tree no sample."""
+    trees = run.round(number).trees
+    wanted, found = set(samples), {tree.sample for tree in iterate_records(trees, Tree)}
     if wanted - found:
         count = f"{len(wanted & found)} of {len(wanted)} trees"
-        raise DataError(f"{run.trees}: explore is not finished ({count}); run `srpo explore {run.path}` first")
+        raise DataError(f"{trees}: explore is not finished ({count}); run `srpo explore {run.path}` first")
     if found - wanted:
         problem = f"holds a tree of {min(found - wanted)}, which is no training sample of {run.samples}"
-        raise DataError(f"{run.trees}: {problem}; delete it and run `srpo explore {run.path}` again")
-    return trees
+        raise DataError(f"{trees}: {problem}; delete it and run `srpo explore {run.path}` again")
 
 
-def contrasts_of(run: RunFolder, config: RunConfig) -> tuple[list[Contrast], list[list[PrefixYield]]]:
-    """Contrasts of all trees under the run's judge, and the yield of each tree."""
+def trees_of(run: RunFolder, samples: Iterable[Sample], number: int = 1) -> list[Tree]:
+    """The trees of all training samples in a round.  Raises DataError if one is missing."""
+    check_explored(run, [sample.id for sample in samples], number)
+    return read_records(run.round(number).trees, Tree)
+
+
+def contrasts_of(run: RunFolder, config: RunConfig, number: int = 1) -> tuple[list[Contrast], list[list[PrefixYield]]]:
+    """Contrasts of all trees of a round under the run's judge, and the yield of each tree."""
     samples = {sample.id: sample for sample in of_splits(run, ("train",))}
-    trees = trees_of(run, samples.values())
-    verdicts = verdicts_of(run, trees)
+    trees = trees_of(run, samples.values(), number)
+    verdicts = verdicts_of(run, trees, number)
     contrasts: list[Contrast] = []
     yields: list[list[PrefixYield]] = []
     for tree in trees:
@@ -62,9 +67,10 @@ def contrasts_of(run: RunFolder, config: RunConfig) -> tuple[list[Contrast], lis
     return contrasts, yields
 
 
-def verdicts_of(run: RunFolder, trees: Sequence[Tree]) -> dict[str, list[Verdict]]:
-    """Verdicts by tree, of the judge that judged last.  Raises DataError if a branch has none."""
-    rows = read_records(run.verdicts, Verdict)
+def verdicts_of(run: RunFolder, trees: Sequence[Tree], number: int = 1) -> dict[str, list[Verdict]]:
+    """Verdicts by tree, of the judge that judged last in a round.  Raises DataError if a branch has none."""
+    file = run.round(number).verdicts
+    rows = read_records(file, Verdict)
     verdicts: dict[str, list[Verdict]] = {}
     for verdict in rows:
         if verdict.judge == rows[-1].judge:
@@ -74,22 +80,24 @@ def verdicts_of(run: RunFolder, trees: Sequence[Tree]) -> dict[str, list[Verdict
     left = sum(branch not in judged for branch in branches)
     if left:
         count = f"{len(branches) - left} of {len(branches)} branches"
-        raise DataError(f"{run.verdicts}: judge is not finished ({count}); run `srpo judge {run.path}` first")
+        raise DataError(f"{file}: judge is not finished ({count}); run `srpo judge {run.path}` first")
     return verdicts
 
 
-def check_contrasts(run: RunFolder, contrasts: Sequence[Contrast]) -> None:
-    """Raises DataError if the contrasts of training are not those that trees and verdicts give now."""
-    if read_records(run.contrasts, Contrast) != list(contrasts):
+def check_contrasts(run: RunFolder, contrasts: Sequence[Contrast], number: int = 1) -> None:
+    """Raises DataError if the contrasts of training are not those that trees and verdicts of a round give now."""
+    files = run.round(number)
+    if read_records(files.contrasts, Contrast) != list(contrasts):
         problem = "trees or verdicts have changed since training"
-        mend = f"delete it and {run.checkpoint}, then run `srpo train {run.path}` again"
-        raise DataError(f"{run.contrasts}: {problem}; {mend}")
+        mend = f"delete it and {files.checkpoint}, then run `srpo train {run.path}` again"
+        raise DataError(f"{files.contrasts}: {problem}; {mend}")
 
 
-def check_responses(run: RunFolder, responses: Iterable[Completion]) -> None:
+def check_responses(run: RunFolder, config: RunConfig, responses: Iterable[Completion]) -> None:
     """Raises DataError if the trained model has answered and is another one by now."""
-    if any(response.system == TRAINED for response in responses) and run.input_changed(trained_folder(run)):
-        problem = f"holds answers of another model than the one in {trained_folder(run)}"
+    trained = run.round(config.rounds).trained
+    if any(response.system == TRAINED for response in responses) and run.input_changed(trained):
+        problem = f"holds answers of another model than the one in {trained}"
         mend = f"delete it and {run.results}, then run `srpo evaluate {run.path}` again"
         raise DataError(f"{run.responses}: {problem}; {mend}")
 
@@ -104,9 +112,36 @@ def results_of(run: RunFolder, config: RunConfig) -> list[Result]:
         raise DataError(f"{run.results}: holds no result; run `srpo evaluate {run.path}` first")
     found = {(r.system, r.decoding, r.sample): r for r in rows if r.judge == rows[-1].judge}
     samples, decodings = of_splits(run, config.evaluate.splits), config.evaluate.decodings()
-    wanted = [(system, name, sample.id) for system in SYSTEMS for name in decodings for sample in samples]
+    wanted = [
+        (system, name, sample.id) for system in config.evaluate.systems for name in decodings for sample in samples
+    ]
     left = sum(key not in found for key in wanted)
     if left:
         count = f"{len(wanted) - left} of {len(wanted)} results"
         raise DataError(f"{run.results}: evaluate is not finished ({count}); run `srpo evaluate {run.path}` first")
     return list(found.values())
+
+
+def _samples(run: RunFolder) -> Iterator[tuple[int, Sample]]:
+    try:
+        yield from iterate_places(run.samples, Sample)
+    except DataError as error:
+        if not run.samples.exists():
+            raise
+        raise DataError(f"{error}; delete {run.samples} and build the run again") from None
+
+
+def _training_samples(run: RunFolder) -> Iterator[tuple[int, Sample]]:
+    splits = set()
+    for place, sample in _samples(run):
+        splits.add(sample.split)
+        if sample.split == "train":
+            yield place, sample
+    _check_splits(run, ("train",), splits)
+
+
+def _check_splits(run: RunFolder, wanted: Iterable[str], there: Collection[str]) -> None:
+    for split in wanted:
+        if split not in there:
+            names = ", ".join(sorted(there)) or "none"
+            raise DataError(f"{run.samples}: no sample of split {split}; the file has: {names}")

@@ -1,7 +1,8 @@
 """JSON lines: append, read, resume.  Knows no stage.
 
 A row is one record plus `"schema"`.  Appends are flushed and synced per call, so a killed process loses at
-most the row it was writing; such a torn last line is cut off by `repair`, and only there.
+most the rows it was writing; a torn last line is cut off by `repair`, and only there.  Whole files go through
+memory row by row.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, Final, TypeVar
 
 from pydantic import ValidationError
 
@@ -19,6 +21,9 @@ from srpo.errors import DataError
 from srpo.types import SCHEMA, Record
 
 R = TypeVar("R", bound=Record)
+
+_BLOCK: Final = 1 << 16
+"""Bytes that are read at once to find the end of the last whole line."""
 
 
 def content_id(*parts: object) -> str:
@@ -34,7 +39,8 @@ def seed_of(*parts: object) -> int:
 
 def file_sha256(path: Path) -> str:
     """SHA-256 of a file's bytes in hex."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def dump_row(record: Record) -> str:
@@ -59,26 +65,40 @@ def append_records(path: Path, records: Iterable[Record]) -> int:
 
 def write_records(path: Path, records: Iterable[Record]) -> int:
     """Write a whole file atomically; returns the number of rows."""
-    rows = [dump_row(record) for record in records]
-    write_text(path, "".join(row + "\n" for row in rows))
-    return len(rows)
+    count = 0
+    with replacing(path) as file:
+        for record in records:
+            file.write(dump_row(record).encode() + b"\n")
+            count += 1
+    return count
 
 
 def write_text(path: Path, text: str) -> None:
     """Replace a file atomically, so that a reader sees the old text or the new one."""
+    with replacing(path) as file:
+        file.write(text.encode())
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[IO[bytes]]:
+    """A file to write, which takes the place of `path` when all of it is synced.
+
+    Raises DataError if the disk refuses; after that or any other error the old file is as it was.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("w", encoding="utf-8") as file:
-            file.write(text)
+        with temporary.open("wb") as file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise DataError(
             f"{path}: cannot write ({error.strerror}); free space or fix permissions, then resume"
         ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def read_records(path: Path, kind: type[R]) -> list[R]:
@@ -88,16 +108,30 @@ def read_records(path: Path, kind: type[R]) -> list[R]:
 
 def iterate_records(path: Path, kind: type[R]) -> Iterator[R]:
     """Rows one by one.  Raises DataError with file, line and reason."""
+    return (record for _, record in iterate_places(path, kind))
+
+
+def iterate_places(path: Path, kind: type[R]) -> Iterator[tuple[int, R]]:
+    """Rows one by one, each with the byte where it begins.  Raises DataError with file, line and reason."""
+    place = 0
     try:
-        with path.open(encoding="utf-8") as file:
+        with path.open("rb") as file:
             for number, line in enumerate(file, 1):
-                yield _parse_line(path, number, line, kind)
+                yield place, _parse_line(path, number, line.decode(), kind)
+                place += len(line)
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; run the stage that writes it first") from None
     except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not UTF-8 text ({error.reason} at byte {error.start})") from error
+        raise DataError(f"{path}: not UTF-8 text ({error.reason} at byte {place + error.start})") from error
     except OSError as error:
         raise DataError(f"{path}: cannot read ({error.strerror})") from error
+
+
+def read_record(path: Path, place: int, kind: type[R]) -> R:
+    """The row that begins at a byte which `iterate_places` has given."""
+    with path.open("rb") as file:
+        file.seek(place)
+        return _parse_line(path, 0, file.readline().decode(), kind)
 
 
 def repair(path: Path) -> int:
@@ -105,12 +139,21 @@ def repair(path: Path) -> int:
     if not path.exists():
         return 0
     with path.open("rb+") as file:
-        data = file.read()
-        keep = data.rfind(b"\n") + 1
-        if keep == len(data):
-            return 0
-        file.truncate(keep)
-    return len(data) - keep
+        size = file.seek(0, os.SEEK_END)
+        keep = _end_of_last_line(file, size)
+        if keep < size:
+            file.truncate(keep)
+    return size - keep
+
+
+def _end_of_last_line(file: IO[bytes], size: int) -> int:
+    """Bytes up to and with the last line break."""
+    for start in range((size - 1) // _BLOCK * _BLOCK, -1, -_BLOCK):
+        file.seek(start)
+        found = file.read(_BLOCK).rfind(b"\n")
+        if found >= 0:
+            return start + found + 1
+    return 0
 
 
 def _parse_line(path: Path, number: int, line: str, kind: type[R]) -> R:

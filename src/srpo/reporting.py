@@ -11,45 +11,53 @@ from srpo.evaluate import METRICS, by_split, compare, first_failing_steps, metri
 from srpo.explore import PrefixYield, outcome, sum_yields
 from srpo.finished import check_contrasts, check_responses, contrasts_of, results_of, verdicts_of
 from srpo.progress import Bars
-from srpo.records import file_sha256, read_records, write_text
+from srpo.records import file_sha256, iterate_records, read_records, write_text
 from srpo.report import Example, TreeView, choose_examples, load_images, png_of, render_page
-from srpo.run_config import RunConfig
+from srpo.run_config import BASE, TRAINED, RunConfig
 from srpo.runs import RunFolder
-from srpo.systems import BASE, SYSTEMS, TRAINED, check_trained, trained_folder
+from srpo.systems import check_trained
 from srpo.types import Comparison, Completion, Contrast, Metric, Report, Result, Sample, Tree, Verdict
+
+Rounds = Sequence[tuple[Sequence[Contrast], Sequence[Sequence[PrefixYield]]]]
+"""Contrasts and yields of every round, in order; nothing if no model was trained."""
 
 
 def write_report(run: RunFolder, config: RunConfig, bars: Bars) -> Report:
     """Compute all figures and write `report.json` and `report.html`."""
-    contrasts, yields = contrasts_of(run, config)
+    rounds = _trained_rounds(run, config) if TRAINED in config.evaluate.systems else []
     results = results_of(run, config)
-    check_contrasts(run, contrasts)
-    check_trained(run)
-    check_responses(run, read_records(run.responses, Completion))
     with bars("compute figures", 2, 0) as advance:
-        report = summarize(run, config, results, yields)
+        report = summarize(run, config, results, rounds)
         write_text(run.report_json, json.dumps(report.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n")
         advance(1)
-        write_text(run.report_html, _page(run, config, report, results, contrasts))
+        write_text(run.report_html, _page(run, config, report, results, rounds[0][0] if rounds else []))
         advance(1)
     return report
 
 
-def summarize(
-    run: RunFolder, config: RunConfig, results: Sequence[Result], yields: Sequence[Sequence[PrefixYield]]
-) -> Report:
+def _trained_rounds(run: RunFolder, config: RunConfig) -> Rounds:
+    rounds = []
+    for number in range(1, config.rounds + 1):
+        rounds.append(contrasts_of(run, config, number))
+        check_contrasts(run, rounds[-1][0], number)
+        check_trained(run, number)
+    check_responses(run, config, read_records(run.responses, Completion))
+    return rounds
+
+
+def summarize(run: RunFolder, config: RunConfig, results: Sequence[Result], rounds: Rounds) -> Report:
     """All figures of a run; everything but `seconds` depends on files and seed alone."""
     headline, *others = config.evaluate.decodings()
     manifest = run.read_manifest()
-    systems = _by_system(results, headline)
+    systems = _by_system(results, headline, config)
     return Report(
         systems=_metrics(systems, config.seed),
-        sampled=_metrics(_by_system(results, others[0]), config.seed) if others else {},
+        sampled=_metrics(_by_system(results, others[0], config), config.seed) if others else {},
         splits=_splits(systems, config.seed),
         comparisons=tuple(_comparisons(results, config)),
         first_failing_step={name: first_failing_steps(rows) for name, rows in systems.items()},
-        exploration=_exploration(yields),
-        training={"log": _training_log(run), "loss_type": config.train.loss_type},
+        exploration=_exploration([yields for _, yields in rounds]),
+        training={"log": _training_log(run, len(rounds)), "loss_type": config.train.loss_type} if rounds else {},
         seconds={stage: round(seconds, 1) for stage, seconds in manifest.seconds.items()},
         seed=config.seed,
         judge=results[-1].judge,
@@ -58,14 +66,20 @@ def summarize(
     )
 
 
-def _exploration(yields: Sequence[Sequence[PrefixYield]]) -> dict[str, object]:
-    """Totals per prefix, under the names that the page reads."""
-    found = {kind: [total.model_dump(mode="json") for total in totals] for kind, totals in sum_yields(yields).items()}
-    return {"prefixes": found["all"], "hazard": found["hazard"], "benign": found["benign"]}
+def _exploration(rounds: Sequence[Sequence[Sequence[PrefixYield]]]) -> dict[str, object]:
+    """Totals per prefix, under the names that the page reads; of later rounds those over all cells."""
+    found: dict[str, Sequence[PrefixYield]] = {}
+    for number, totals in enumerate(map(sum_yields, rounds), 1):
+        if number == 1:
+            found = {"prefixes": totals["all"], "hazard": totals["hazard"], "benign": totals["benign"]}
+        else:
+            found[f"round_{number}"] = totals["all"]
+    return {name: [total.model_dump(mode="json") for total in totals] for name, totals in found.items()}
 
 
-def _by_system(results: Sequence[Result], decoding: str) -> dict[str, list[Result]]:
-    return {name: [r for r in results if r.system == name and r.decoding == decoding] for name in SYSTEMS}
+def _by_system(results: Sequence[Result], decoding: str, config: RunConfig) -> dict[str, list[Result]]:
+    systems = config.evaluate.systems
+    return {name: [r for r in results if r.system == name and r.decoding == decoding] for name in systems}
 
 
 def _metrics(systems: Mapping[str, Sequence[Result]], seed: int) -> dict[str, dict[str, Metric]]:
@@ -81,15 +95,25 @@ def _splits(systems: Mapping[str, Sequence[Result]], seed: int) -> dict[str, dic
 
 
 def _comparisons(results: Sequence[Result], config: RunConfig) -> list[Comparison]:
-    found = []
+    found: list[Comparison] = []
     for decoding in config.evaluate.decodings():
-        systems = _by_system(results, decoding)
-        found += [compare(systems[BASE], systems[TRAINED], metric, config.seed) for metric in METRICS]
+        systems = _by_system(results, decoding, config)
+        if BASE in systems and TRAINED in systems:
+            found += [compare(systems[BASE], systems[TRAINED], metric, config.seed) for metric in METRICS]
     return found
 
 
-def _training_log(run: RunFolder) -> list[dict[str, Any]]:
-    path = trained_folder(run) / "log.json"
+def _training_log(run: RunFolder, rounds: int) -> list[dict[str, Any]]:
+    """Rows of all rounds; updates are counted on."""
+    found: list[dict[str, Any]] = []
+    for number in range(1, rounds + 1):
+        before = found[-1]["step"] if found else 0
+        found += [row | {"step": before + row["step"]} for row in _round_log(run, number)]
+    return found
+
+
+def _round_log(run: RunFolder, number: int) -> list[dict[str, Any]]:
+    path = run.round(number).trained / "log.json"
     try:
         return [row for row in json.loads(path.read_text(encoding="utf-8")) if "loss" in row]
     except (OSError, ValueError, TypeError) as error:
@@ -103,7 +127,9 @@ def _page(
     samples = read_records(run.samples, Sample)
     responses = read_records(run.responses, Completion)
     limit = 4 * config.report.example_sets
-    examples: Sequence[Example] = choose_examples(samples, responses, results, limit, config.seed, SYSTEMS)
+    examples: Sequence[Example] = choose_examples(
+        samples, responses, results, limit, config.seed, config.evaluate.systems
+    )
     trees = _tree_views(run, config, samples, contrasts)
     return render_page(
         report, load_images(examples, run.path), trees, command=f"srpo demo --config {run.config} --out NEW"
@@ -118,12 +144,12 @@ def _tree_views(
     kept: dict[str, list[Contrast]] = {}
     for contrast in contrasts:
         kept.setdefault(contrast.tree, []).append(contrast)
-    trees = [tree for tree in read_records(run.trees, Tree) if tree.id in kept]
+    trees = [tree for tree in iterate_records(run.trees, Tree) if tree.id in kept] if kept else []
     hazard = [tree for tree in trees if by_id[tree.sample].cell == "hazard"]
     benign = [tree for tree in trees if by_id[tree.sample].cell != "hazard"]
     half = -(-config.report.trees // 2)
     chosen = [*hazard[:half], *benign[: config.report.trees - half]]
-    verdicts = verdicts_of(run, chosen)
+    verdicts = verdicts_of(run, chosen) if chosen else {}
     return [_tree_view(run, config, by_id[t.sample], t, verdicts[t.id], tuple(kept[t.id])) for t in chosen]
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Final, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -20,7 +20,11 @@ from srpo.world.dataset import TEST_SPLITS, WorldSettings
 EMBEDDED = "embedded"
 """Name of the tiny model that ships with the package."""
 
-_SEEDS = 2**32
+BASE: Final = "base"
+TRAINED: Final = "srpo"
+"""Names of the two systems that a run compares."""
+
+SEEDS = 2**32
 """So many seeds there are for the libraries underneath."""
 
 
@@ -29,7 +33,9 @@ class JudgeSettings(Settings):
 
     kind: Literal["oracle", "simulated", "model"] = "oracle"
     model: str | None = Field(default=None, description="hf:PATH_OR_NAME or openai:NAME")
-    base_url: str | None = Field(default=None, description="server of an openai: model")
+    base_url: str | tuple[str, ...] | None = Field(
+        default=None, description="server of an openai: model, or several with the same model"
+    )
     false_safe: float = Field(default=0.0, ge=0, le=1)
     false_unsafe: float = Field(default=0.0, ge=0, le=1)
     false_effective: float = Field(default=0.0, ge=0, le=1)
@@ -69,7 +75,10 @@ class TrainSettings(Settings):
     contrast_weight: Literal["contrast", "step"] = "contrast"
     max_contrasts: int = Field(default=8, gt=0, description="per tree and visit")
     max_length: int = Field(default=4096, gt=0, description="tokens, prompt included; longer branches are dropped")
-    step_impl: Literal["tree", "flat"] = "tree"
+    step_impl: Literal["auto", "tree", "flat"] = "auto"
+    tree_attention: Literal["auto", "segments", "dense", "varlen"] = "auto"
+    max_step_tokens: int | None = Field(default=None, gt=0)
+    max_step_patches: int | None = Field(default=None, gt=0)
     freeze_vision: bool = True
     learning_rate: float = Field(default=5e-5, gt=0)
     lr_scheduler_type: Literal[
@@ -105,6 +114,9 @@ class TrainSettings(Settings):
 class EvaluateSettings(Settings):
     """What is measured."""
 
+    systems: tuple[Literal["base", "srpo"], ...] = Field(
+        default=(BASE, TRAINED), min_length=1, description="[base] = measure a model alone, without training"
+    )
     splits: tuple[str, ...] = Field(default=TEST_SPLITS, min_length=1)
     max_new_tokens: int = Field(default=512, gt=0)
     sampled: bool = Field(default=True, description="also once at temperature 1, beside greedy decoding")
@@ -130,13 +142,29 @@ class ReportSettings(Settings):
 class RunConfig(Settings):
     """A whole run."""
 
-    seed: int = Field(default=0, ge=0, lt=_SEEDS)
+    seed: int = Field(default=0, ge=0, lt=SEEDS)
     model: str = Field(default=EMBEDDED, description="embedded, hf:PATH_OR_NAME or openai:NAME (no training)")
-    base_url: str | None = Field(default=None, description="server of an openai: model")
+    base_url: str | tuple[str, ...] | None = Field(
+        default=None, description="server of an openai: model, or several with the same model"
+    )
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         default="auto", description="auto = as the weights are stored"
     )
+    rounds: int = Field(
+        default=1, gt=0, description="times to explore, judge and train; a later round explores the last one's model"
+    )
     max_rows: int = Field(default=256, gt=0, description="sequences decoded together")
+    max_concurrency: int = Field(
+        default=32, gt=0, description="requests under way at a time at each server of an openai: model"
+    )
+    server_timeout_seconds: float = Field(
+        default=300,
+        gt=0,
+        description="for one attempt of a request to an openai: model, its wait in the queue included",
+    )
+    response_cache: str | None = Field(
+        default=None, description="folder that keeps what openai: models replied, for any run; none = keep nothing"
+    )
     instruction: str | None = Field(default=None, description="prompt file that follows every request, e.g. six_steps")
     samples: str | None = Field(default=None, description="a samples.jsonl of your own; none = draw the embedded world")
     world: WorldSettings = Field(default_factory=WorldSettings)
@@ -149,8 +177,8 @@ class RunConfig(Settings):
 
     @model_validator(mode="after")
     def _numbers_can_be_used(self) -> Self:
-        if not 0 <= self.world.seed < _SEEDS:
-            raise ValueError(f"world.seed: expected 0 to {_SEEDS - 1}, got {self.world.seed}")
+        if not 0 <= self.world.seed < SEEDS:
+            raise ValueError(f"world.seed: expected 0 to {SEEDS - 1}, got {self.world.seed}")
         for key, value in _not_finite(self.model_dump()):
             raise ValueError(f"{key}: expected a finite number, got {value}")
         return self

@@ -36,10 +36,53 @@ class Manifest(Record):
 
 
 @dataclass(frozen=True)
-class RunFolder:
-    """A folder that holds one run.  Make one with `create` or `open`, and write to it inside `lock`."""
+class StageFiles:
+    """Files that stages leave in a folder: of a run, of a later round of it, or of a shard."""
 
     path: Path
+
+    @property
+    def trees(self) -> Path:
+        return self.path / "trees.jsonl"
+
+    @property
+    def verdicts(self) -> Path:
+        return self.path / "verdicts.jsonl"
+
+    @property
+    def contrasts(self) -> Path:
+        return self.path / "contrasts.jsonl"
+
+    @property
+    def checkpoint(self) -> Path:
+        """Folder of the trained weights."""
+        return self.path / "checkpoint"
+
+    @property
+    def trained(self) -> Path:
+        """Where the finished model lies: a model folder, or an adapter."""
+        return self.checkpoint / "final"
+
+    @property
+    def responses(self) -> Path:
+        return self.path / "responses.jsonl"
+
+    @property
+    def results(self) -> Path:
+        return self.path / "results.jsonl"
+
+    @property
+    def shards(self) -> Path:
+        """Folder of what shards have made, until it is merged."""
+        return self.path / "shards"
+
+
+@dataclass(frozen=True)
+class RunFolder(StageFiles):
+    """A folder that holds one run.  Make one with `create` or `open`, and write to it inside `lock`.
+
+    The first round's files lie in the run folder itself, those of a later one in a folder of its own.
+    """
 
     @classmethod
     def create(cls, path: Path) -> RunFolder:
@@ -83,31 +126,6 @@ class RunFolder:
         return self.path / "images"
 
     @property
-    def trees(self) -> Path:
-        return self.path / "trees.jsonl"
-
-    @property
-    def verdicts(self) -> Path:
-        return self.path / "verdicts.jsonl"
-
-    @property
-    def contrasts(self) -> Path:
-        return self.path / "contrasts.jsonl"
-
-    @property
-    def checkpoint(self) -> Path:
-        """Folder of the trained weights."""
-        return self.path / "checkpoint"
-
-    @property
-    def responses(self) -> Path:
-        return self.path / "responses.jsonl"
-
-    @property
-    def results(self) -> Path:
-        return self.path / "results.jsonl"
-
-    @property
     def report_json(self) -> Path:
         return self.path / "report.json"
 
@@ -115,14 +133,23 @@ class RunFolder:
     def report_html(self) -> Path:
         return self.path / "report.html"
 
+    def round(self, number: int) -> StageFiles:
+        """Files of a round, which count from 1."""
+        return self if number == 1 else StageFiles(self.path / f"round-{number}")
+
+    def contents(self) -> list[Path]:
+        """Every file and folder that a run writes into its own folder, there or not."""
+        known = [getattr(self, name) for kind in (StageFiles, RunFolder) for name in _properties(kind)]
+        return [*(path for path in known if path.parent == self.path), *self.path.glob("round-*")]
+
     @contextmanager
-    def lock(self) -> Iterator[None]:
-        """Hold the run alone.  Raises DataError that names the process which holds it already.
+    def lock(self, *, shared: bool = False) -> Iterator[None]:
+        """Hold the run alone, or with other shards.  Raises DataError that names the process which holds it already.
 
         The lock belongs to the process: it is free again when the process ends, in whatever way.
         """
         with self._lock_file() as file:
-            self._acquire(file)
+            self._acquire(file, shared)
             try:
                 yield
             finally:
@@ -130,14 +157,14 @@ class RunFolder:
                 _rewrite(file, "")
                 fcntl.flock(file, fcntl.LOCK_UN)
 
-    def _acquire(self, file: IO[str]) -> None:
+    def _acquire(self, file: IO[str], shared: bool) -> None:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            _rewrite(file, str(os.getpid()))
+            fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+            _rewrite(file, "" if shared else str(os.getpid()))
         except BlockingIOError:
-            holder = file.read().strip() or "unknown"
-            problem = f"in use by process {holder}; wait for it, or use another folder"
-            raise DataError(f"{self.path}: {problem}") from None
+            holder = file.read().strip()
+            held = f"process {holder}" if holder else "a shard of a stage"
+            raise DataError(f"{self.path}: in use by {held}; wait for it, or use another folder") from None
         except OSError as error:
             problem = f"cannot be locked ({error.strerror}); use a local disk with free space"
             raise DataError(f"{self.path}: {problem}") from None
@@ -231,6 +258,10 @@ def installed_versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return found
+
+
+def _properties(kind: type) -> list[str]:
+    return [name for name, value in vars(kind).items() if isinstance(value, property)]
 
 
 def _rewrite(file: IO[str], text: str) -> None:

@@ -4,28 +4,35 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 
 from srpo.finished import samples_of
-from srpo.records import read_records
+from srpo.records import iterate_records
+from srpo.run_config import RunConfig
 from srpo.runs import RunFolder
-from srpo.systems import trained_folder
 from srpo.types import CATEGORIES, Completion, Sample
 
 
-def describe(run: RunFolder, stage: str) -> list[str]:
+def describe(run: RunFolder, config: RunConfig, stage: str) -> list[str]:
     """A few lines on what a stage has left in the run folder."""
     if stage == "build":
         return _describe_samples(samples_of(run))
-    files = {"explore": run.trees, "judge": run.verdicts, "train": trained_folder(run), "evaluate": run.results}
-    if stage not in files:
-        return []
-    path = files[stage]
-    count = "" if path.is_dir() else f", {len(path.read_bytes().splitlines())} rows"
-    return [f"{stage}: {path}{count}", *(_describe_failures(run) if stage == "evaluate" else [])]
+    if stage == "evaluate":
+        return [f"{stage}: {run.results}, {_rows(run.results)} rows", *_describe_failures(run)]
+    rounds = [files for n in range(1, config.rounds + 1) if (files := run.round(n)).path.exists()]
+    if stage == "train":
+        return [f"{stage}: {files.trained}" for files in rounds if files.trained.exists()]
+    found = [{"explore": files.trees, "judge": files.verdicts}.get(stage) for files in rounds]
+    return [f"{stage}: {path}, {_rows(path)} rows" for path in found if path is not None and path.exists()]
+
+
+def _rows(path: Path) -> int:
+    with path.open("rb") as file:
+        return sum(1 for _ in file)
 
 
 def _describe_failures(run: RunFolder) -> list[str]:
-    failed = sum(response.finish == "error" for response in read_records(run.responses, Completion))
+    failed = sum(response.finish == "error" for response in iterate_records(run.responses, Completion))
     return [f"  {failed} answers failed; `srpo evaluate {run.path}` asks for them again"] if failed else []
 
 

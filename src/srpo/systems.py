@@ -5,33 +5,37 @@ from __future__ import annotations
 import json
 from importlib import resources
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from srpo.errors import ConfigError, DataError
 from srpo.judge.base import Judge
 from srpo.models import Model, load_model
 from srpo.progress import Bars
 from srpo.prompts import load_prompt
-from srpo.run_config import EMBEDDED, JudgeSettings, RunConfig
+from srpo.records import seed_of
+from srpo.run_config import BASE, EMBEDDED, SEEDS, TRAINED, JudgeSettings, RunConfig
 from srpo.runs import RunFolder
 from srpo.world import ASSETS, OracleJudge
 
-BASE, TRAINED = "base", "srpo"
-SYSTEMS: Final = (BASE, TRAINED)
-"""Names of the two systems that a run compares."""
+_KEPT_TOKENS: Final = 65_536
+"""Tokens of prompts whose keys and values stay between the rounds of an exploration; some gigabytes for a 3B model."""
 
 
 def load_system(run: RunFolder, config: RunConfig, system: str, bars: Bars) -> Model:
     """The model of one of the two systems.  Raises DataError if the trained one is not there yet."""
+    return load_trained(run, config, config.rounds if system == TRAINED else 0, bars, system)
+
+
+def load_trained(run: RunFolder, config: RunConfig, rounds: int, bars: Bars, title: str = BASE) -> Model:
+    """The model after some rounds of training; after none it is the base.  Raises DataError if it is not there."""
     spec, options = _model_options(config.model, config.base_url, config)
-    if system == TRAINED:
-        check_trained(run)
-        folder = trained_folder(run)
-        if (folder / "adapter_config.json").exists():
+    if rounds:
+        folder = check_trained(run, rounds)
+        if is_adapter(folder):
             options["adapter"] = str(folder)
         else:
             spec = f"hf:{folder}"
-    with bars(f"load {system}", 1, 0) as advance:
+    with bars(f"load {title}", 1, 0) as advance:
         model = load_model(spec, **options)
         advance(1)
     return model
@@ -48,21 +52,58 @@ def load_judge(config: RunConfig, settings: JudgeSettings, seed: int) -> Judge:
     from srpo.judge.model import ModelJudge
 
     spec, options = _model_options(str(settings.model), settings.base_url, config)
-    return ModelJudge(load_model(spec, **options))
+    model = load_model(spec, **options)
+    if spec.startswith("openai:"):
+        from srpo.models.probe import check_server  # its client takes a while to import
+
+        check_server(model, "texts")
+    return ModelJudge(model)
 
 
-def trained_folder(run: RunFolder) -> Path:
-    """Where the finished model lies: a model folder, or an adapter."""
-    return run.checkpoint / "final"
+class Start(NamedTuple):
+    """What the training of a round begins with."""
+
+    model: str
+    """What `from_pretrained` takes."""
+    adapter: Path | None
+    """Adapter to train on, or none for weights, or a new adapter."""
+    seed: int
 
 
-def check_trained(run: RunFolder) -> None:
-    """Raises DataError if there is no trained model yet, or only a part of one."""
-    if not trained_folder(run).exists():
-        raise DataError(f"{trained_folder(run)}: no trained model yet; run `srpo train {run.path}` first")
-    if not weights_are_whole(trained_folder(run)):
+def start_of(run: RunFolder, config: RunConfig, number: int) -> Start:
+    """The base for the first round, for a later one what the round before it has trained."""
+    base, seed = base_path(config), round_seed(config, number)
+    if number == 1:
+        return Start(base, None, seed)
+    folder = check_trained(run, number - 1)
+    return Start(base, folder, seed) if is_adapter(folder) else Start(str(folder), None, seed)
+
+
+def is_adapter(folder: Path) -> bool:
+    """Whether a trained model is an adapter, which goes onto the base model."""
+    return (folder / "adapter_config.json").exists()
+
+
+def check_trained(run: RunFolder, rounds: int) -> Path:
+    """Where the model lies that a round has trained.  Raises DataError if there is none yet, or only a part of one."""
+    folder = run.round(rounds).trained
+    if not folder.exists():
+        raise DataError(f"{folder}: no trained model yet; run `srpo train {run.path}` first")
+    if not weights_are_whole(folder):
         mend = f"delete this folder and run `srpo train {run.path}` again"
-        raise DataError(f"{trained_folder(run)}: the weights are damaged or not there; {mend}")
+        raise DataError(f"{folder}: the weights are damaged or not there; {mend}")
+    return folder
+
+
+def open_rounds(run: RunFolder, config: RunConfig) -> range:
+    """Numbers of the rounds that can begin: each one whose predecessor is trained."""
+    trained = (number for number in range(1, config.rounds + 1) if not run.round(number).trained.exists())
+    return range(1, next(trained, config.rounds) + 1)
+
+
+def round_seed(config: RunConfig, number: int) -> int:
+    """Seed of a round's branches and training; the first round has the run's own."""
+    return config.seed if number == 1 else seed_of("round", config.seed, number) % SEEDS
 
 
 def weights_are_whole(folder: Path) -> bool:
@@ -115,11 +156,16 @@ def instruction_of(config: RunConfig) -> str | None:
     return load_prompt(config.instruction)
 
 
-def _model_options(model: str, base_url: str | None, config: RunConfig) -> tuple[str, dict[str, object]]:
+def _model_options(
+    model: str, base_url: str | tuple[str, ...] | None, config: RunConfig
+) -> tuple[str, dict[str, object]]:
     """What `load_model` takes for a model or a judge of this run."""
     if model.startswith("openai:"):
-        return model, {"base_url": base_url}
+        limits = {"max_concurrency": config.max_concurrency, "timeout_seconds": config.server_timeout_seconds}
+        return model, {"base_url": base_url, **limits, "response_cache": config.response_cache}
     from srpo.models.decode import Limits
 
     spec = f"hf:{base_path(config)}" if model == EMBEDDED else model
-    return spec, {"dtype": config.dtype, "limits": Limits(max_rows=config.max_rows)}
+    # Budgets that go by outcomes come back to the same prompts.
+    kept = 0 if config.explore.budget == "fixed" else _KEPT_TOKENS
+    return spec, {"dtype": config.dtype, "limits": Limits(max_rows=config.max_rows, max_kept_tokens=kept)}

@@ -13,30 +13,34 @@ from pathlib import Path
 from typing import Any, Final
 
 import torch
-from peft import LoraConfig
+from accelerate import PartialState
+from peft import LoraConfig, PeftModel
 from safetensors import SafetensorError
 from transformers import PrinterCallback, TrainerCallback
 
 from srpo.errors import ConfigError, DataError, ModelError
 from srpo.models.hf import load_hf
+from srpo.processes import rank, shared_update, world_size
 from srpo.progress import Bars
 from srpo.run_config import LoraSettings, RunConfig, TrainSettings
-from srpo.runs import RunFolder
-from srpo.systems import weights_are_whole
+from srpo.runs import StageFiles
+from srpo.systems import Start, weights_are_whole
 from srpo.train import SRPOConfig, SRPOTrainer, TreeDataset
 
 LOG = "log.json"
 """Training curve beside the finished weights: the trainer's log rows."""
 
 _STATE: Final = "trainer_state.json"
-_ONLY_TO_RESUME: Final = ("optimizer.pt", "scheduler.pt", "scaler.pt", "rng_state*", "training_args.bin", _STATE)
+_ONLY_TO_RESUME: Final = (
+    *("optimizer.*", "scheduler.pt", "scaler.pt", "rng_state*", "training_args.bin", "pytorch_model_fsdp.bin", _STATE),
+)
 _WRITERS: Final = ("PytorchStreamWriter", "PytorchFileWriter", "I/O error", "IoError")
 """How the libraries that save tensors begin to say that the disk refused; they raise no OSError."""
 _READER: Final = "PytorchStreamReader"
 """The same of one that reads a file which was cut off."""
 
 
-def train(run: RunFolder, config: RunConfig, dataset: TreeDataset, bars: Bars, base: str) -> None:
+def train(run: StageFiles, config: RunConfig, dataset: TreeDataset, bars: Bars, start: Start) -> None:
     """Train and save to `checkpoint/final`; a run that was stopped goes on from its last checkpoint.
 
     Raises DataError if the disk refuses or a checkpoint is damaged, ModelError if memory runs out or the training
@@ -48,25 +52,33 @@ def train(run: RunFolder, config: RunConfig, dataset: TreeDataset, bars: Bars, b
     # A trainer that resumes from its last update would do one more.
     if last is None or number_of(last) < total:
         with _translated(run.checkpoint, last):
-            _train(run, config, dataset, bars, base, last)
+            _train(run, config, dataset, bars, start, last)
         last = last_checkpoint(run.checkpoint)
     if last is None:
         raise DataError(f"{run.checkpoint}: training left no checkpoint; run the stage again")
-    _publish(last, run.checkpoint / "final")
+    _meet()
+    if rank() == 0:
+        _publish(last, run.checkpoint / "final")
+    _part()
 
 
-def _train(run: RunFolder, config: RunConfig, dataset: TreeDataset, bars: Bars, base: str, last: Path | None) -> None:
+def _train(
+    run: StageFiles, config: RunConfig, dataset: TreeDataset, bars: Bars, start: Start, last: Path | None
+) -> None:
     dtype = "float32" if config.dtype == "auto" and not config.train.bf16 else config.dtype
     with bars("load base", 1, 0) as advance:
-        loaded = load_hf(base, dtype=dtype)
+        loaded = load_hf(start.model, dtype=dtype, device="cpu" if world_size() > 1 else None)
+        model = loaded.model
+        if start.adapter is not None:
+            model = PeftModel.from_pretrained(model, start.adapter, is_trainable=True)
         advance(1)
     with _fitting(config.train.lora):
         trainer = SRPOTrainer(
-            model=loaded.model,
-            args=training_arguments(config.train, run.checkpoint, config.seed),
+            model=model,
+            args=training_arguments(config.train, run.checkpoint, start.seed),
             train_dataset=dataset,
             processing_class=loaded.processor,
-            peft_config=lora_config(config.train.lora),
+            peft_config=lora_config(config.train.lora) if start.adapter is None else None,
         )
     trainer.remove_callback(PrinterCallback)
     done = number_of(last) if last else 0
@@ -100,6 +112,11 @@ def training_arguments(settings: TrainSettings, out: Path, seed: int) -> SRPOCon
     given["activation_checkpointing"] = settings.gradient_checkpointing
     # The filter would log the last good loss in place of one that is not a number.
     given["logging_nan_inf_filter"] = False
+    batch, accumulation = settings.per_device_train_batch_size, settings.gradient_accumulation_steps
+    batch, accumulation = shared_update(batch, accumulation, world_size())
+    given |= {"per_device_train_batch_size": batch, "gradient_accumulation_steps": accumulation}
+    # Without it, processes on a machine without GPUs do not find one another.
+    given["use_cpu"] = world_size() > 1 and not torch.cuda.is_available()
     return SRPOConfig(output_dir=str(out), seed=seed, disable_tqdm=True, dataloader_num_workers=0, **given)
 
 
@@ -136,6 +153,8 @@ class _Follow(TrainerCallback):  # type: ignore[misc]
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         # The trainer's own way to keep the last one goes by file times, and warns where they are coarse.
+        if not state.is_world_process_zero:
+            return
         for old in Path(args.output_dir).glob("checkpoint-*"):
             if number_of(old) < state.global_step:
                 shutil.rmtree(old)
@@ -159,6 +178,19 @@ def _publish(checkpoint: Path, out: Path) -> None:
     part.replace(out)
 
 
+def _meet() -> None:
+    """Wait until all processes are here, if there are several."""
+    if world_size() > 1:
+        PartialState(cpu=not torch.cuda.is_available()).wait_for_everyone()
+
+
+def _part() -> None:
+    """Leave the other processes together; one that just ends can tear a group of CPUs down with an error."""
+    _meet()
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+
+
 @contextmanager
 def _fitting(lora: LoraSettings | None) -> Iterator[None]:
     try:
@@ -178,7 +210,7 @@ def _translated(folder: Path, last: Path | None) -> Iterator[None]:
     try:
         yield
     except torch.OutOfMemoryError as error:
-        hint = "lower train.per_device_train_batch_size or set train.gradient_checkpointing=true"
+        hint = "set train.max_step_tokens below the tokens of a step, or train.gradient_checkpointing=true"
         raise ModelError(f"out of memory while training; {hint}, in a new run") from error
     except (EOFError, pickle.UnpicklingError, OSError) as error:
         # EINVAL: reading beyond the end of a file that was cut off; a disk that refuses has other numbers.

@@ -168,6 +168,7 @@ class Tree(Record):
     tokenizer: str | None = Field(default=None, description="hash of tokenizer and chat template")
     sampling: Sampling
     seed: int
+    failures: tuple[str, ...] = Field(default=(), description="reasons of branches that could not be sampled")
 
     @model_validator(mode="after")
     def _branches_fork_from_a_trunk(self) -> Self:
@@ -247,6 +248,7 @@ class Contrast(Record):
     prefix: int = Field(ge=0, description="number of reference steps both branches share")
     chosen: int = Field(description="favourable node")
     rejected: int = Field(description="unfavourable node")
+    weight: float = Field(default=1.0, gt=0, description="in the mean over the contrasts of a tree")
 
 
 class Result(Record):

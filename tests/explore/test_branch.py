@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from srpo.errors import ConfigError, DataError, ModelError
-from srpo.explore.branch import Exploration, Source, branch_requests, build_tree, explore, tree_id
+from srpo.explore.branch import Exploration, Source, branch_requests, build_tree, tree_id
+from srpo.explore.growth import explore
 from srpo.models.base import Progress, Request
 from srpo.models.scripted import ScriptedModel
 from srpo.steps import SEGMENT_NAMES, join

@@ -238,6 +238,7 @@ def test_the_yield_counts_every_branch_of_every_prefix_once() -> None:
         missing=2,
         available=2,
         kept=2,
+        tokens=12,
     )
     assert yields[1] == PrefixYield(prefix=1, kind="hazard")
     for row in yields:
@@ -263,3 +264,26 @@ def test_sums_can_be_summed_again() -> None:
     rows = [PrefixYield(prefix=0, kind="hazard", branches=4)]
     once = sum_yields([rows])["all"]
     assert sum_yields([once, once])["all"] == [PrefixYield(prefix=0, kind="all", branches=8)]
+
+
+class TestStepCredit:
+    def test_weights_go_by_the_credit_of_the_next_step(self) -> None:
+        tree = make_tree(*(branch(0, (i, END)) for i in range(1, 5)), *(branch(1, (i, END)) for i in range(1, 5)))
+        config = ContrastConfig(credit="step")
+        contrasts, _ = build_contrasts(tree, judged(tree, "+---+++-"), make_sample(), config, seed=0)
+        # Smoothed values: prefix 0 1.5/5, prefix 1 3.5/5, prefix 2 has no branch and 0.5: credits 0.4 and none.
+        assert {(contrast.prefix, contrast.weight) for contrast in contrasts} == {(0, 1.0)} and len(contrasts) == 3
+
+    def test_weights_have_mean_one(self) -> None:
+        tree = make_tree(*(branch(p, (i, END)) for p in (0, 5, 6) for i in range(1, 5)))
+        config = ContrastConfig(credit="step")
+        contrasts, _ = build_contrasts(tree, judged(tree, "---+--+++-+-"), make_sample(), config, seed=0)
+        weights = [contrast.weight for contrast in contrasts]
+        assert sum(weights) / len(weights) == pytest.approx(1) and len(set(weights)) > 1
+
+    def test_without_any_credit_all_weigh_the_same(self) -> None:
+        tree = make_tree(*(branch(0, (i, END)) for i in range(1, 5)), *(branch(1, (i, END)) for i in range(1, 5)))
+        contrasts, _ = build_contrasts(
+            tree, judged(tree, "+++-----"), make_sample(), ContrastConfig(credit="step"), seed=0
+        )
+        assert {contrast.weight for contrast in contrasts} == {1.0} and len(contrasts) == 3

@@ -2,108 +2,20 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import json
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
+from chat_server import Answer, Server, chat, serve
 from PIL import Image
 
 from srpo.errors import ConfigError
 from srpo.models.base import Message, Request
 from srpo.models.openai import OpenAIModel
 from srpo.types import Sampling
-
-
-class Answer:
-    """What the server sends: a status, a body, headers; `drip_seconds` sends the body byte by byte."""
-
-    def __init__(self, body: object, status: int = 200, **headers: str) -> None:
-        self.body = body if isinstance(body, bytes) else json.dumps(body).encode()
-        self.status = status
-        self.headers = {key.replace("_", "-"): value for key, value in headers.items()}
-        self.drip_seconds = 0.0
-
-
-Reply = Callable[[dict[str, Any], int], Answer]
-
-
-class Server(ThreadingHTTPServer):
-    """A chat server that keeps what it was sent; `reply(payload, number)` decides what comes back."""
-
-    daemon_threads = True
-    block_on_close = False
-
-    def __init__(self, reply: Reply) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.reply = reply
-        self.payloads: list[dict[str, Any]] = []
-        self.headers: list[dict[str, str]] = []
-        self.active = self.most_active = 0
-        self.lock = threading.Lock()
-
-    @property
-    def base_url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}/v1"
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Clients that hang up are part of these tests."""
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: Server
-
-    def do_POST(self) -> None:
-        payload = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        with self.server.lock:
-            self.server.payloads.append({**payload, "path": self.path})
-            self.server.headers.append({key.lower(): value for key, value in self.headers.items()})
-            number = len(self.server.payloads)
-            self.server.active += 1
-            self.server.most_active = max(self.server.most_active, self.server.active)
-        answer = self.server.reply(payload, number)
-        with self.server.lock:
-            self.server.active -= 1
-        self.send_response(answer.status)
-        for key, value in {"Content-Type": "application/json", **answer.headers}.items():
-            self.send_header(key, value)
-        self.send_header("Content-Length", str(len(answer.body)))
-        self.end_headers()
-        for i in range(len(answer.body)) if answer.drip_seconds else ():
-            time.sleep(answer.drip_seconds)
-            self.wfile.write(answer.body[i : i + 1])
-        if not answer.drip_seconds:
-            self.wfile.write(answer.body)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
-
-
-def chat(text: str | None = "ok", finish: str | None = "stop", **choice: object) -> dict[str, object]:
-    message: dict[str, object] = {"role": "assistant", "content": text}
-    if "refusal" in choice:
-        message["refusal"] = choice.pop("refusal")
-    usage = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
-    return {"choices": [{"index": 0, "message": message, "finish_reason": finish, **choice}], "usage": usage}
-
-
-@contextmanager
-def serve(reply: Reply) -> Iterator[Server]:
-    server = Server(reply)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 @pytest.fixture(autouse=True)
@@ -236,6 +148,42 @@ def test_request_the_server_rejects_is_not_repeated_and_fails_alone() -> None:
     assert short.finish == "stop" and len(server.payloads) == 2
 
 
+def test_server_that_wants_to_be_left_alone_for_long_is_not_waited_for() -> None:
+    busy = Answer({"error": {"message": "come back tomorrow"}}, 429, Retry_After="86400")
+    with serve(lambda p, n: busy) as server:
+        start = time.monotonic()
+        [completion] = model_of(server, max_retries=3).generate([request()])
+    assert "429" in (completion.error or "") and len(server.payloads) == 1 and time.monotonic() - start < 5
+
+
+@pytest.mark.parametrize("cut", [1, 60])
+def test_answer_that_breaks_off_is_an_error(cut: int) -> None:
+    torn = Answer(chat("half"))
+    torn.cut = cut
+    with serve(lambda p, n: torn) as server:
+        [completion] = model_of(server).generate([request()])
+    assert completion.finish == "error" and (completion.error or "").startswith("error: cannot reach")
+
+
+def test_server_that_dies_in_the_middle_loses_no_request() -> None:
+    def reply(payload: dict[str, Any], number: int) -> Answer:
+        server.dead = number >= 5
+        return Answer(chat(payload["messages"][0]["content"]))
+
+    with serve(reply) as server:
+        completions = model_of(server, max_concurrency=2).generate([request(str(i)) for i in range(20)])
+    assert [c.id for c in completions] == [str(i) for i in range(20)]
+    answered = [c for c in completions if c.finish == "stop"]
+    assert 5 <= len(answered) <= 6 and all(c.text == c.id for c in answered)
+    assert all(c.error for c in completions if c.finish == "error")
+
+
+def test_ids_are_asked_for_throughout_a_batch_with_a_prefix() -> None:
+    with serve(lambda p, n: Answer(chat("rest", token_ids=[5]))) as server:
+        model_of(server).generate([request("a"), request("a", prefix=("Step 1\n",))])
+    assert all(sent["return_token_ids"] for sent in server.payloads)
+
+
 def test_hanging_server_is_a_timeout() -> None:
     release = threading.Event()
 
@@ -307,6 +255,7 @@ def test_key_does_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
         {"base_url": "localhost:8000"},
         {"base_url": "http://host:port/v1"},
         {"base_url": "http://"},
+        {"base_url": []},
     ],
 )
 def test_settings_out_of_range(settings: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Random vision-language models of a few thousand to two million weights, written to disk for the tests."""
+"""A random Idefics3 of any size, with a tokenizer that merges bytes, written to disk for the tests."""
 
 from __future__ import annotations
 
@@ -11,10 +11,6 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import Idefics3Config, Idefics3ForConditionalGeneration, PreTrainedTokenizerFast
 from transformers.models.idefics3.image_processing_pil_idefics3 import Idefics3ImageProcessorPil
 from transformers.models.idefics3.processing_idefics3 import Idefics3Processor
-from transformers.models.qwen2_5_vl.configuration_qwen2_5_vl import Qwen2_5_VLConfig
-from transformers.models.qwen2_5_vl.modeling_qwen2_5_vl import Qwen2_5_VLForConditionalGeneration
-from transformers.models.qwen2_5_vl.processing_qwen2_5_vl import Qwen2_5_VLProcessor
-from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
 SENTENCES = [
     "Step 1 - Visual context: a red ball lies on the kitchen table next to a sharp knife.",
@@ -27,13 +23,6 @@ IDEFICS3_TEMPLATE = (
     "{% for m in messages %}<|im_start|>{{ m.role }}: {% for c in m.content %}{% if c.type == 'image' %}<image>"
     "{% else %}{{ c.text }}{% endif %}{% endfor %}<end_of_utterance>\n{% endfor %}"
     "{% if add_generation_prompt %}Assistant:{% endif %}"
-)
-QWEN_PLACEHOLDERS = ["<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>"]
-QWEN_SPECIAL = ["<pad>", "<|im_start|>", "<|im_end|>", *QWEN_PLACEHOLDERS]
-QWEN_TEMPLATE = (
-    "{% for m in messages %}<|im_start|>{{ m.role }}\n{% for c in m.content %}{% if c.type == 'image' %}"
-    "<|vision_start|><|image_pad|><|vision_end|>{% else %}{{ c.text }}{% endif %}{% endfor %}<|im_end|>\n{% endfor %}"
-    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
 
 
@@ -78,43 +67,6 @@ def idefics3_parts(
     }  # fmt: skip
     config = Idefics3Config(text_config=text, vision_config=vision, image_token_id=ids["<image>"], scale_factor=2)
     return _random(Idefics3ForConditionalGeneration, config), processor
-
-
-def qwen_parts() -> tuple[Any, Any]:
-    """A Qwen2.5-VL with multimodal rotary positions, grouped keys, and no video processor."""
-    tokenizer = byte_level_tokenizer(QWEN_SPECIAL, "<|im_end|>")
-    ids = {token: tokenizer.convert_tokens_to_ids(token) for token in QWEN_SPECIAL}
-    pictures = Qwen2VLImageProcessorPil(patch_size=8, size={"shortest_edge": 16 * 16, "longest_edge": 64 * 64})
-    processor = QwenImageProcessor(pictures, tokenizer, chat_template=QWEN_TEMPLATE)
-    text = {
-        "vocab_size": len(tokenizer), "hidden_size": 48, "intermediate_size": 96, "num_hidden_layers": 3,
-        "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 512,
-        "bos_token_id": None, "eos_token_id": ids["<|im_end|>"], "pad_token_id": ids["<pad>"],
-        "rope_parameters": {"rope_type": "default", "mrope_section": [2, 2, 2], "rope_theta": 1e4},
-    }  # fmt: skip
-    vision = {
-        "depth": 2, "hidden_size": 32, "intermediate_size": 64, "num_heads": 2, "patch_size": 8, "out_hidden_size": 48,
-        "window_size": 32, "fullatt_block_indexes": [1],
-    }  # fmt: skip
-    config = Qwen2_5_VLConfig(
-        text_config=text, vision_config=vision,
-        image_token_id=ids["<|image_pad|>"], video_token_id=ids["<|video_pad|>"],
-        vision_start_token_id=ids["<|vision_start|>"], vision_end_token_id=ids["<|vision_end|>"],
-    )  # fmt: skip
-    return _random(Qwen2_5_VLForConditionalGeneration, config), processor
-
-
-class QwenImageProcessor(Qwen2_5_VLProcessor):
-    """Pictures only: the video half of the processor cannot be built without torchvision."""
-
-    @classmethod
-    def get_attributes(cls) -> list[str]:
-        return ["image_processor", "tokenizer"]
-
-    def __init__(
-        self, image_processor: Any = None, tokenizer: Any = None, chat_template: str | None = None, **_: Any
-    ) -> None:
-        super().__init__(image_processor, tokenizer, None, chat_template=chat_template)
 
 
 def save(folder: Path, parts: tuple[Any, Any]) -> Path:

@@ -1,4 +1,7 @@
-"""Run by `test_processes.py`: two updates on three trees, in as many processes as started; rank 0 saves the figures."""
+"""Run by `test_processes.py`: two updates on three trees, in as many processes as started; rank 0 saves the figures.
+
+It trains twice: with whole trees, then with a budget that splits them into unequal numbers of passes.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,9 @@ from transformers import TrainerCallback
 
 from srpo.train import SRPOConfig, SRPOTrainer
 
+BUDGET = 280
+"""Less than a tree has, more than its longest path."""
+
 
 class FirstGradients(TrainerCallback):
     gradients: dict[str, torch.Tensor] | None = None
@@ -23,20 +29,30 @@ class FirstGradients(TrainerCallback):
             self.gradients = {n.removeprefix("module."): p.grad.clone() for n, p in named if p.grad is not None}
 
 
+FIGURES = ("loss", "trees", "contrasts", "margin", "max_z", "tokens", "recomputed_tokens")
+
+
 def main(folder: Path) -> None:
     torch.set_num_threads(1)
     world = int(os.environ.get("WORLD_SIZE", "1"))
-    model, processor = tiny.idefics3()
     # Each process writes the same pictures; only its own copy is read.
     own = folder / f"{world}-{os.environ.get('RANK', '0')}"
     own.mkdir()
-    data = tiny.dataset(own, processor.tokenizer, 3)
+    found = {name: updates(own, world, budget) for name, budget in (("whole", None), ("split", BUDGET))}
+    if int(os.environ.get("RANK", "0")) == 0:
+        torch.save(found, folder / f"{world}.pt")
+
+
+def updates(own: Path, world: int, budget: int | None) -> tuple[Any, dict[str, list[float]], float]:
+    model, processor = tiny.idefics3()
+    data = tiny.dataset(own, processor.tokenizer, 3, low=20, high=60)
     args = SRPOConfig(
         output_dir=str(own),
         per_device_train_batch_size=1,
         gradient_accumulation_steps=4 // world,
         max_steps=2,
         max_grad_norm=0.0,
+        max_step_tokens=budget,
         warmup_steps=0,
         logging_steps=1,
         save_strategy="no",
@@ -48,10 +64,8 @@ def main(folder: Path) -> None:
     trainer = SRPOTrainer(model.double(), args, data, data, processing_class=processor, callbacks=[keeper])
     trainer.train()
     evaluation = trainer.evaluate()["eval_loss"]
-    if trainer.is_world_process_zero():
-        rows = [row for row in trainer.state.log_history if "loss" in row]
-        figures = {key: [row[key] for row in rows] for key in ("loss", "trees", "contrasts", "margin", "max_z")}
-        torch.save((keeper.gradients, figures, evaluation), folder / f"{world}.pt")
+    rows = [row for row in trainer.state.log_history if "loss" in row]
+    return keeper.gradients, {key: [row[key] for row in rows] for key in FIGURES}, evaluation
 
 
 if __name__ == "__main__":

@@ -24,11 +24,11 @@ def plain(model: Any, processor: Any, data: TreeDataset) -> list[dict[int, torch
         paths = {0: (prompt.ids, sum(trunk, ()))}
         for number, node in enumerate(item.tree.branches, 1):
             paths[number] = (prompt.ids + sum(trunk[: item.tree.prefix(node)], ()), nodes[node].token_ids)
-        results.append({number: _plain_path(model, prompt, *path) for number, path in paths.items()})
+        results.append({number: plain_path(model, prompt, *path) for number, path in paths.items()})
     return results
 
 
-def _plain_path(model: Any, prompt: Any, before: tuple[int, ...], scored: tuple[int, ...]) -> torch.Tensor:
+def plain_path(model: Any, prompt: Any, before: tuple[int, ...], scored: tuple[int, ...]) -> torch.Tensor:
     inputs = prompt.model_inputs(before + scored, model.device)
     logits = model(**inputs, attention_mask=torch.ones_like(inputs["input_ids"])).logits[0]
     every = logits.log_softmax(-1)[:-1].gather(1, inputs["input_ids"][0, 1:, None])[:, 0]

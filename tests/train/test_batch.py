@@ -13,6 +13,7 @@ import tiny
 from srpo.errors import DataError
 from srpo.models.encode import tokenizer_sha256
 from srpo.train.batch import TreeCollator, TreeDataset, TreeOrder
+from srpo.train.lru import LRU
 from srpo.types import Contrast
 
 
@@ -57,7 +58,7 @@ def test_an_example_holds_the_stored_ids_and_the_pairs(change, collator):
     assert [(p.chosen, p.rejected, p.prefix) for p in example.pairs] == [(1, 2, 0), (3, 4, 1), (5, 6, 2), (7, 8, 3)]
     for pair in example.pairs:
         assert pair.prefix_tokens == sum(len(tree.nodes[n].token_ids) for n in range(pair.prefix))
-    assert (example.weight, example.dropped, example.rejected, example.reencoded) == (1.0, 0, 0, 0)
+    assert (example.weight, example.dropped, example.rejected, example.reencoded) == (1.0, (), 0, 0)
 
 
 def test_only_branches_of_drawn_contrasts_are_packed(change, collator):
@@ -86,7 +87,7 @@ def test_over_long_branches_are_dropped_whole_and_counted(change, collator):
     free = collator.encode(data[0])
     collator.max_length = free.rows[0].trunk
     tight = collator.encode(data[0])
-    assert (free.dropped, tight.dropped) == (0, 1)
+    assert (free.dropped, tight.dropped) == ((), (8,))
     assert [p.prefix for p in tight.pairs] == [1, 2, 3]
     assert len(tight.rows[0].spans) == 6
 
@@ -163,8 +164,26 @@ def test_fully_masked_pairs_are_left_out_of_rpo(change, collator):
 def test_prompts_are_encoded_once_while_there_is_room(change, collator):
     data = change()
     assert collator.encode(data[0]).extras is collator.encode(data[0]).extras
-    roomless = replace(collator, cache_bytes=0, _prompts={})
+    roomless = replace(collator, cache_bytes=0)
     assert roomless.encode(data[0]).extras is not roomless.encode(data[0]).extras
+
+
+def test_a_full_cache_forgets_what_was_used_longest_ago():
+    cache: LRU[str, str] = LRU(10)
+    for key, size in (("a", 4), ("b", 4), ("whale", 11)):
+        cache.put(key, key.upper(), size)
+    assert cache.get("a") == "A"
+    cache.put("c", "C", 5)
+    assert [cache.get(key) for key in ("a", "b", "c", "whale")] == ["A", None, "C", None]
+
+
+def test_a_step_that_is_shorter_than_a_path_limits_its_length(change, collator):
+    data = change({8: {"token_ids": (*range(200), 257)}})
+    collator.max_step_tokens = collator.encode(data[0]).rows[0].trunk
+    assert collator.encode(data[0]).dropped == (8,)
+    collator.max_step_tokens -= 1
+    with pytest.raises(DataError, match="raise max_step_tokens"):
+        collator.encode(data[0])
 
 
 @pytest.mark.parametrize(

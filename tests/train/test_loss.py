@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import pytest
 import torch
@@ -89,10 +90,31 @@ def test_reference_loss_is_the_mean_over_tokens_and_widens_half_precision():
     assert reference_loss(torch.tensor([-1.0, -2.0], dtype=torch.bfloat16)).dtype == torch.float32
 
 
+def pairs_of(*prefixes: int, weights: Sequence[float] | None = None) -> list[Pair]:
+    found = weights or [1.0] * len(prefixes)
+    return [Pair(1, 2, prefix, 0, 0, weight) for prefix, weight in zip(prefixes, found, strict=True)]
+
+
 def test_step_weight_gives_every_prefix_the_same_share():
     loss = t(1.0, 2.0, 3.0, 10.0)
-    assert weigh_contrasts(loss, [0, 0, 0, 5], "contrast").item() == 4.0
-    assert weigh_contrasts(loss, [0, 0, 0, 5], "step").item() == 6.0
+    assert weigh_contrasts(loss, pairs_of(0, 0, 0, 5), "contrast").item() == 4.0
+    assert weigh_contrasts(loss, pairs_of(0, 0, 0, 5), "step").item() == 6.0
+
+
+def test_weights_of_contrasts_by_hand():
+    loss = t(1.0, 2.0, 3.0, 10.0)
+    weighted = pairs_of(0, 0, 5, 5, weights=[1.0, 3.0, 2.0, 6.0])
+    # (1 + 6 + 6 + 60) / 12; then (7 / 4 * 2 + 66 / 8 * 4) / 6 with the prefixes' mean weights 2 and 4.
+    assert weigh_contrasts(loss, weighted, "contrast").item() == pytest.approx(73 / 12)
+    assert weigh_contrasts(loss, weighted, "step").item() == pytest.approx((7 / 4 * 2 + 66 / 8 * 4) / 6)
+
+
+def test_weights_that_are_all_alike_change_nothing():
+    loss = torch.rand(5)
+    for kind in ("contrast", "step"):
+        ones, twos = (weigh_contrasts(loss, pairs_of(0, 1, 1, 3, 3, weights=[w] * 5), kind) for w in (1.0, 2.0))
+        assert torch.equal(ones, twos)
+    assert torch.equal(weigh_contrasts(loss, pairs_of(0, 1, 1, 3, 3), "contrast"), loss.mean())
 
 
 # Branches [7, 8, 9, e] and [7, 8, 4, e] of the specification: they share two tokens.

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from srpo.train.attention import row_mask
-from srpo.train.pack import REFERENCE, Branch, Row, common_prefix, flat_rows, pack_tree
+from srpo.train.pack import REFERENCE, Branch, Row, common_prefix, cut_rows, flat_rows, pack_tree, unique_tokens
 from srpo.train.segments import plan_segments
+from srpo.train.varlen import plan_varlen
 
 tokens = st.lists(st.integers(0, 99), min_size=1, max_size=5).map(tuple)
 
@@ -93,20 +94,49 @@ def test_flat_rows_score_the_same_paths_on_plain_sequences(tree):
 
 @settings(deadline=None, max_examples=40)
 @given(st.lists(trees(), min_size=1, max_size=3))
-def test_the_segment_plan_shows_what_the_mask_shows(forest):
+def test_the_plans_of_both_executors_show_what_the_mask_shows(forest):
     rows = [pack_tree(*tree) for tree in forest]
     device = torch.device("cpu")
-    mask, plan = row_mask(rows, device), plan_segments(rows, device)
     longest = max(len(row.ids) for row in rows)
-    visible = torch.zeros(len(rows) * longest, len(rows) * longest, dtype=torch.bool)
-    for s in range(plan.queries_SL.shape[0]):
-        for query, shown in zip(plan.queries_SL[s], plan.visible_SLK[s, 0], strict=True):
-            visible[query, plan.keys_SK[s][shown]] = True
-    for b, row in enumerate(rows):
-        own = slice(b * longest, b * longest + len(row.ids))
-        assert bool((visible[own][row.trunk :, own] == mask[b, 0][row.trunk : len(row.ids), : len(row.ids)]).all())
-    real = [b * longest + n for b, row in enumerate(rows) for span in row.spans for n in range(span.start, span.end)]
-    assert sorted(plan.tokens_M.tolist()) == sorted(real)
+    by_segments = torch.zeros(len(rows), longest, longest, dtype=torch.bool)
+    for b, plan in enumerate(plan_segments(rows, device)):
+        by_segments[b, : plan.trunk, : plan.trunk] = torch.ones(plan.trunk, plan.trunk).tril()
+        for segment in plan.segments:
+            keys = [*range(segment.fork), *range(segment.start, segment.end)]
+            by_segments[b, segment.start : segment.end, keys] = segment.visible_11LK[0, 0]
+    by_kernel = torch.zeros(len(rows) * longest, len(rows) * longest, dtype=torch.bool)
+    plan = plan_varlen(rows, device)
+    for s in range(len(plan.query_ends) - 1):
+        queries, keys = (
+            ids[slice(*e[s : s + 2])] for ids, e in ((plan.queries_Q, plan.query_ends), (plan.keys_K, plan.key_ends))
+        )
+        for back, query in enumerate(reversed(queries.tolist())):
+            by_kernel[query, keys[: len(keys) - back]] = True
+    for b, (row, mask) in enumerate(zip(rows, row_mask(rows, device)[:, 0], strict=True)):
+        real, own = slice(len(row.ids)), slice(b * longest, b * longest + len(row.ids))
+        assert by_segments[b][real, real].equal(mask[real, real])
+        assert by_kernel[own, own].equal(mask[real, real]) and not by_kernel[own].sum() > mask[real, real].sum()
+    assert len(plan.queries_Q) == sum(len(row.ids) for row in rows)
+
+
+def test_a_segment_is_no_longer_than_its_prefix_unless_it_is_one_branch():
+    row = pack_tree((1, 2, 3), [(4,)], [Branch(0, (5, 6)), Branch(0, (7,)), Branch(0, (8,)), Branch(1, (9,) * 5)])
+    (plan,) = plan_segments([row], torch.device("cpu"))
+    assert [(s.start, s.end, s.fork) for s in plan.segments] == [(4, 7, 3), (7, 8, 3), (8, 13, 4)]
+
+
+@settings(deadline=None, max_examples=60)
+@given(trees(), st.data())
+def test_cut_rows_hold_the_paths_that_are_left_with_the_shortest_trunk(tree, data):
+    for rows in ([pack_tree(*tree)], flat_rows(*tree)):
+        whole = {path.path: path.targets for row in rows for path in row.scored}
+        kept = data.draw(st.sets(st.sampled_from(sorted(whole)), min_size=1))
+        cut = cut_rows(rows, kept)
+        assert {path.path: path.targets for row in cut for path in row.scored} == {path: whole[path] for path in kept}
+        if len(rows) == 1 and REFERENCE not in kept:
+            assert cut[0].trunk == max(span.fork for span in cut[0].spans)
+        assert unique_tokens(rows) == len(pack_tree(*tree).ids)
+        assert cut_rows(rows, set(whole)) == tuple(rows)
 
 
 def test_padding_sees_only_padding():

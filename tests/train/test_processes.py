@@ -1,4 +1,4 @@
-"""Two processes do what one does, with a number of trees that does not divide evenly."""
+"""Two processes do what one does, with a number of trees that does not divide evenly, and with trees that are split."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from updates import assert_equal_gradients
 
 SCRIPT = Path(__file__).with_name("one_update.py")
 
@@ -26,12 +27,16 @@ def test_two_processes_make_the_update_of_one(tmp_path):
     for run in runs:
         _, errors = run.communicate(timeout=240)
         assert run.returncode == 0, errors
-    gradients, figures, evaluation = torch.load(tmp_path / "1.pt")
-    other_gradients, other_figures, other_evaluation = torch.load(tmp_path / "2.pt")
-    for name, gradient in gradients.items():
-        torch.testing.assert_close(other_gradients[name], gradient, rtol=1e-9, atol=1e-12)
-    assert set(gradients) == set(other_gradients)
-    assert figures["trees"] == other_figures["trees"] == [3.0, 3.0]
-    for key, values in figures.items():
-        assert other_figures[key] == pytest.approx(values, abs=1e-6)
-    assert other_evaluation == pytest.approx(evaluation, abs=1e-6)
+    one, two = torch.load(tmp_path / "1.pt"), torch.load(tmp_path / "2.pt")
+    for name in ("whole", "split"):
+        (gradients, figures, evaluation), (other_gradients, other_figures, other_evaluation) = one[name], two[name]
+        assert_equal_gradients(other_gradients, gradients)
+        assert_equal_gradients(gradients, one["whole"][0])
+        assert figures["trees"] == other_figures["trees"] == [3.0, 3.0]
+        for key, values in figures.items():
+            if "tokens" not in key:
+                assert other_figures[key] == pytest.approx(values, abs=1e-6)
+        assert other_evaluation == pytest.approx(evaluation, abs=1e-6)
+    # The second process has a filler more to compute.
+    assert two["whole"][1]["tokens"][0] > one["whole"][1]["tokens"][0] > 0
+    assert one["whole"][1]["recomputed_tokens"] == [0, 0] and min(one["split"][1]["recomputed_tokens"]) > 100

@@ -12,62 +12,18 @@ import tiny
 import torch
 from oracle import plain
 from peft import LoraConfig
-from transformers import TrainerCallback
+from updates import assert_equal_gradients, first_update, logged, settings, train
 
 from srpo.errors import ConfigError, ModelError
-from srpo.train import SRPOConfig, SRPOTrainer, TreeDataset
+from srpo.train import SRPOTrainer, TreeDataset
 from srpo.train.vision import vision_frozen
 
-
-def settings(folder: Path, **changes: Any) -> SRPOConfig:
-    defaults: dict[str, Any] = {
-        "output_dir": str(folder / "out"),
-        "per_device_train_batch_size": 2,
-        "gradient_accumulation_steps": 1,
-        "warmup_steps": 0,
-        "logging_steps": 1,
-        "save_strategy": "no",
-        "disable_tqdm": True,
-        "use_cpu": True,
-        "max_contrasts": 2,
-    }
-    return SRPOConfig(**defaults | changes)
-
-
-def train(model: Any, processor: Any, data: TreeDataset, args: SRPOConfig, **extra: Any) -> SRPOTrainer:
-    resume = extra.pop("resume", None)
-    trainer = SRPOTrainer(model, args, data, processing_class=processor, **extra)
-    trainer.train(resume_from_checkpoint=resume)
-    return trainer
-
-
-def logged(trainer: SRPOTrainer, key: str) -> list[float]:
-    return [row[key] for row in trainer.state.log_history if key in row]
+ADAPTERS = LoraConfig(r=4, target_modules=["q_proj", "v_proj"], init_lora_weights=False)
 
 
 @pytest.fixture
 def data(idefics3: tuple[Any, Any], tmp_path: Path) -> TreeDataset:
     return tiny.dataset(tmp_path, idefics3[1].tokenizer, 4)
-
-
-class GradientKeeper(TrainerCallback):
-    """Keeps the gradients of the first update."""
-
-    def __init__(self) -> None:
-        self.gradients: dict[str, torch.Tensor] = {}
-
-    def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
-        if not self.gradients:
-            self.gradients = {n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None}
-
-
-def first_update(
-    idefics3: Any, folder: Path, data: TreeDataset, **changes: Any
-) -> tuple[float, dict[str, torch.Tensor]]:
-    keeper = GradientKeeper()
-    args = settings(folder, max_steps=1, max_grad_norm=0.0, **changes)
-    trainer = train(deepcopy(idefics3[0]).double(), idefics3[1], data, args, callbacks=[keeper])
-    return logged(trainer, "loss")[0], keeper.gradients
 
 
 @pytest.mark.parametrize("step_impl", ["tree", "flat"])
@@ -79,17 +35,17 @@ def test_an_update_does_not_depend_on_how_trees_are_spread_over_micro_batches(id
     loss, gradients = update(4, 1)
     for other_loss, other in (update(1, 4), update(3, 2)):
         assert other_loss == pytest.approx(loss, abs=1e-6)
-        assert set(other) == set(gradients)
-        for name in gradients:
-            torch.testing.assert_close(other[name], gradients[name], rtol=1e-6, atol=1e-9)
+        assert_equal_gradients(other, gradients)
 
 
-def test_activation_checkpointing_changes_nothing(idefics3, data, tmp_path):
-    loss, gradients = first_update(idefics3, tmp_path, data)
-    again, other = first_update(idefics3, tmp_path, data, activation_checkpointing=True)
+@pytest.mark.parametrize("attention", ["segments", "dense"])
+@pytest.mark.parametrize("peft_config", [None, ADAPTERS], ids=["full", "lora"])
+def test_activation_checkpointing_changes_nothing(idefics3, data, tmp_path, attention, peft_config):
+    changes = {"peft_config": peft_config, "tree_attention": attention, "max_step_tokens": 320}
+    loss, gradients = first_update(idefics3, tmp_path, data, **changes)
+    again, other = first_update(idefics3, tmp_path, data, activation_checkpointing=True, **changes)
     assert again == pytest.approx(loss, abs=1e-6)
-    for name in gradients:
-        torch.testing.assert_close(other[name], gradients[name], rtol=1e-6, atol=1e-9)
+    assert_equal_gradients(other, gradients)
 
 
 def test_the_loss_of_an_update_is_the_naive_mean_over_its_trees(idefics3, data, tmp_path):
@@ -130,8 +86,7 @@ def test_trees_a_loss_cannot_use_do_not_count(idefics3, data, tmp_path):
     loss, gradients = first_update(idefics3, tmp_path, data, **changes)
     expected, expected_gradients = first_update(idefics3, tmp_path, usable, **changes)
     assert loss == pytest.approx(expected, abs=1e-6)
-    for name, gradient in expected_gradients.items():
-        torch.testing.assert_close(gradients[name], gradient, rtol=1e-6, atol=1e-9)
+    assert_equal_gradients(gradients, expected_gradients)
 
 
 def test_a_resumed_run_repeats_the_losses_of_an_uninterrupted_one(idefics3, data, tmp_path):
@@ -238,11 +193,20 @@ def test_dropout_is_off(tmp_path, data):
     assert trainer.compute_loss(model, batch).item() == trainer.compute_loss(model, batch).item()
 
 
-def test_an_unchecked_architecture_is_refused_for_trees(idefics3, data, tmp_path):
-    model, processor = idefics3
-    model.config.model_type = "other"
+def test_a_model_for_which_trees_are_not_exact_trains_on_flat_rows(idefics3, data, tmp_path, caplog):
+    loss, gradients = first_update(idefics3, tmp_path, data)
+    idefics3[0].config.model_type = "other"
+    other_loss, other = first_update(idefics3, tmp_path, data)
+    assert [record.levelname for record in caplog.records if "flat rows" in record.message] == ["WARNING"]
+    assert other_loss == pytest.approx(loss, abs=1e-6)
+    assert_equal_gradients(other, gradients)
     with pytest.raises(ModelError, match="step_impl"):
-        SRPOTrainer(model, settings(tmp_path), data, processing_class=processor)
+        SRPOTrainer(idefics3[0], settings(tmp_path, step_impl="tree"), data, processing_class=idefics3[1])
+
+
+def test_varlen_attention_that_cannot_run_is_refused(idefics3, data, tmp_path):
+    with pytest.raises(ModelError, match="varlen: it needs a CUDA device, not cpu"):
+        SRPOTrainer(idefics3[0], settings(tmp_path, tree_attention="varlen"), data, processing_class=idefics3[1])
 
 
 def test_a_model_without_a_processor_is_refused(idefics3, data, tmp_path):
@@ -260,6 +224,7 @@ def test_a_model_without_a_processor_is_refused(idefics3, data, tmp_path):
         {"contrast_lambda": -0.1},
         {"max_contrasts": 0},
         {"max_length": 0},
+        {"max_step_tokens": 0},
     ],
     ids=lambda wrong: next(iter(wrong)),
 )

@@ -1,4 +1,4 @@
-"""Samples to trees: sample continuations from the prefixes of every reference path (exploration).
+"""Requests for continuations of the prefixes of a reference path, and the tree that their answers make.
 
 All prefixes lie on the reference path, so all branches of all samples are independent of each other: a batch of
 samples becomes one list of requests, and the backend shares whatever it can between them.
@@ -6,15 +6,15 @@ samples becomes one list of requests, and the backend shares whatever it can bet
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from itertools import islice
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple, Protocol, runtime_checkable
 
 from pydantic import Field
 
 from srpo.errors import ConfigError, DataError
-from srpo.models.base import Model, Progress, Request
+from srpo.explore.budget import BudgetKind
+from srpo.models.base import Model, Request
 from srpo.models.chat import render_messages
 from srpo.records import content_id, seed_of
 from srpo.types import Completion, Node, Record, Sample, Sampling, Tree
@@ -26,7 +26,13 @@ class ExploreSettings(Record):
     prefixes: Literal["all"] | tuple[Annotated[int, Field(ge=0)], ...] = Field(
         default="all", description="numbers of reference segments before the branches; all = 0 to the last but one"
     )
-    branches_per_prefix: int = Field(default=4, gt=0, description="K of the method")
+    budget: BudgetKind = Field(
+        default="fixed", description="fixed = K everywhere; one_of_each and adaptive judge while they sample"
+    )
+    branches_per_prefix: int = Field(default=4, gt=0, description="K of the method, with other budgets the most")
+    max_failed_branches: int = Field(
+        default=0, ge=0, description="branches that a tree may lack; with more the sample is tried again on resuming"
+    )
     sampling: Sampling = Sampling(temperature=1.0, max_new_tokens=512)
     samples_per_batch: int = Field(default=8, gt=0, description="samples whose branches go to the model together")
 
@@ -66,7 +72,13 @@ def tree_id(sample: Sample, settings: Exploration) -> str:
 
     The model has none either: give each round of exploration its own seed.
     """
-    return content_id("tree", sample.id, settings.model_dump(mode="json", exclude={"samples_per_batch"}))
+    return content_id("tree", sample.id, _identity(settings))
+
+
+def _identity(settings: Exploration) -> dict[str, object]:
+    """The settings that a tree hangs on; those that came later are left out at their defaults, so that ids stay."""
+    left_out = {"samples_per_batch", "max_failed_branches"} | ({"budget"} if settings.budget == "fixed" else set())
+    return settings.model_dump(mode="json", exclude=left_out)
 
 
 def branch_requests(sample: Sample, folder: Path, settings: Exploration) -> list[Request]:
@@ -96,7 +108,10 @@ def build_tree(
     settings: Exploration,
     source: Source,
 ) -> tuple[Tree, list[Completion]]:
-    """The sample's tree, and the completions that failed; a failure is no branch, as nothing was said."""
+    """The sample's tree, and the completions that failed; a failure is no branch, as nothing was said.
+
+    Branches stand in the order of their requests.
+    """
     failures = [completion for completion in completions if completion.finish == "error"]
     branches = [
         Node(
@@ -118,36 +133,9 @@ def build_tree(
         tokenizer=source.tokenizer,
         sampling=settings.sampling,
         seed=settings.seed,
+        failures=tuple(failure.error or "no reason given" for failure in failures),
     )
     return tree, failures
-
-
-def explore(
-    samples: Iterable[Sample],
-    model: Model,
-    folder: Path,
-    settings: Exploration,
-    on_tree: Callable[[Tree], None],
-    progress: Progress | None = None,
-) -> list[Completion]:
-    """Grow one tree per sample and hand it over as soon as its batch is done; returns the failed completions.
-
-    To resume, leave out the samples whose trees are there already: a sample's branches do not depend on the
-    others.  A sample of which a branch failed gives no tree, so that a resumed run tries it again.
-    `progress` counts branches.
-    """
-    failures: list[Completion] = []
-    remaining = iter(samples)
-    while batch := list(islice(remaining, settings.samples_per_batch)):
-        requests = [branch_requests(sample, folder, settings) for sample in batch]
-        completions = iter(model.generate([request for own in requests for request in own], progress))
-        for sample, own in zip(batch, requests, strict=True):
-            answers = list(islice(completions, len(own)))
-            tree, failed = build_tree(sample, own, answers, settings, _source(model, sample))
-            failures += failed
-            if not failed:
-                on_tree(tree)
-    return failures
 
 
 def _prefixes(sample: Sample, settings: Exploration) -> tuple[int, ...]:
@@ -169,7 +157,8 @@ def _trunk(sample: Sample, ids: tuple[tuple[int, ...], ...] | None) -> list[Node
     ]
 
 
-def _source(model: Model, sample: Sample) -> Source:
+def source_of(model: Model, sample: Sample) -> Source:
+    """What a sample's tree is sampled from."""
     if not isinstance(model, TrunkEncoder):
         return Source(model.name)
     ids = model.encode_trunk([step.text for step in sample.reference.steps])

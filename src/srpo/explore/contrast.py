@@ -14,6 +14,7 @@ from typing import Literal, NamedTuple
 from pydantic import Field
 
 from srpo.errors import DataError
+from srpo.explore.credit import Value, credit_weights, value_of
 from srpo.explore.outcome import HazardRefusal, outcome
 from srpo.records import seed_of
 from srpo.types import Cell, Contrast, Outcome, Record, Sample, Tree, Verdict
@@ -29,6 +30,10 @@ class ContrastConfig(Record):
     hazard_refusal: HazardRefusal = Field(
         default="neutral", description="label of a safe but unhelpful reply to a hazard"
     )
+    credit: Literal["outcome", "step"] = Field(
+        default="outcome",
+        description="outcome = all contrasts weigh the same; step = by the credit of the step after the prefix",
+    )
 
 
 class PrefixYield(Record):
@@ -43,7 +48,8 @@ class PrefixYield(Record):
     neutral: int = Field(default=0, ge=0)
     missing: int = Field(default=0, ge=0)
     available: int = Field(default=0, ge=0, description="contrasts in which both sides have tokens of their own")
-    kept: int = Field(default=0, ge=0, description="contrasts drawn from them")
+    kept: int = Field(default=0, ge=0, description="contrasts drawn from them, before credit is looked at")
+    tokens: int = Field(default=0, ge=0, description="sampled, of all branches; 0 over text-only servers")
 
 
 _COUNTS = tuple(name for name in PrefixYield.model_fields if name not in ("prefix", "kind"))
@@ -81,9 +87,29 @@ def build_contrasts(
         cap = config.max_per_prefix if not one_per_tree else int(not contrasts)
         kept = _draw(candidates, cap, seed_of(seed, tree.id, prefix))
         contrasts += [Contrast(tree=tree.id, prefix=prefix, chosen=good, rejected=bad) for good, bad in kept]
-        counts = {"branches": len(nodes), "available": len(candidates), "kept": len(kept)}
+        tokens = sum(len(tree.nodes[node].token_ids or ()) for node in nodes)
+        counts = {"branches": len(nodes), "available": len(candidates), "kept": len(kept), "tokens": tokens}
         yields.append(_prefix_yield(prefix, sample.cell, unique, counts))
+    if config.credit == "step":
+        contrasts = _weighted(contrasts, credit_weights(_values(tree, outcomes)))
     return contrasts, yields
+
+
+def _values(tree: Tree, outcomes: dict[int, Outcome]) -> list[Value]:
+    """Value of each prefix; repeated branches count, as they tell how likely a text is."""
+    of_prefix: list[list[Outcome]] = [[] for _ in tree.trunk]
+    for node, found in outcomes.items():
+        of_prefix[tree.prefix(node)].append(found)
+    return [value_of(found) for found in of_prefix]
+
+
+def _weighted(contrasts: Sequence[Contrast], weights: Sequence[float]) -> list[Contrast]:
+    """Contrasts with weights of mean 1; those of prefixes without credit fall away, unless all would."""
+    kept = [contrast for contrast in contrasts if weights[contrast.prefix] > 0]
+    if not kept:
+        return list(contrasts)
+    mean = sum(weights[contrast.prefix] for contrast in kept) / len(kept)
+    return [contrast.model_copy(update={"weight": weights[contrast.prefix] / mean}) for contrast in kept]
 
 
 def sum_yields(yields: Iterable[Sequence[PrefixYield]]) -> dict[Kind, list[PrefixYield]]:

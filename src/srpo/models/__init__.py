@@ -15,8 +15,9 @@ _LOCAL = frozenset({"torch", "transformers", "tokenizers", "safetensors", "accel
 def load_model(spec: str, **options: Any) -> Model:
     """The model that `spec` names: `hf:FOLDER_OR_NAME` runs here, `openai:NAME` on any compatible server.
 
-    `options` go to the backend: `srpo.models.hf.load_hf` or `srpo.models.openai.OpenAIModel`.  Raises ConfigError
-    for another kind, ModelError if the model cannot be loaded or its library is not installed.
+    `options` go to the backend: `srpo.models.hf.load_hf` or `srpo.models.openai.OpenAIModel`.  With `response_cache`,
+    a folder, replies of a server are kept (`srpo.models.cached`).  Raises ConfigError for another kind, ModelError if
+    the model cannot be loaded or its library is not installed, DataError if the cache cannot be used.
     """
     kind, _, name = spec.partition(":")
     if not name or kind not in ("hf", "openai"):
@@ -24,7 +25,13 @@ def load_model(spec: str, **options: Any) -> Model:
     if kind == "openai":
         from srpo.models.openai import OpenAIModel
 
-        return OpenAIModel(name, **options)
+        folder = options.pop("response_cache", None)
+        model = OpenAIModel(name, **options)
+        if folder is None:
+            return model
+        from srpo.models.cached import CachedModel
+
+        return CachedModel(model, folder)
     try:
         from srpo.models.hf import load_hf
     except ModuleNotFoundError as error:

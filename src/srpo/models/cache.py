@@ -6,10 +6,13 @@ Shapes: B rows, H key-value heads, L tokens of a trunk, C columns, D head width.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from inspect import signature
 from typing import Any
 
 import torch
-from transformers.cache_utils import DynamicLayer
+from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
+
+from srpo.models.families import UNKNOWN, family_of
 
 
 class BufferLayer(DynamicLayer):  # type: ignore[misc]  # transformers is untyped here
@@ -64,17 +67,28 @@ def right_aligned(
 
 
 def shares_prefixes(model: Any, ids: Sequence[int]) -> bool:
-    """Whether prefixes can be cut out of the model's cache: plain layers only, and no token sees a later one.
+    """Whether prefixes can be cut out of a cache of this model that keeps all tokens, and no token sees a later one.
 
-    Sliding windows and recurrent states cannot be cut; prefix language models let the prompt see what follows.
+    Recurrent states cannot be cut; prefix language models let the prompt see what follows.  Sliding windows can, as
+    the model masks by distance what a cache of all tokens keeps too long; this is known of known families only.
     `ids` are three or more tokens of text to try it on.
     """
+    known = family_of(model.config) is not UNKNOWN
+    if not known and _surprising(model):
+        return False
     row = torch.tensor([list(ids)], device=model.device)
     positions = torch.arange(len(ids), device=model.device)[None]
-    whole = model(input_ids=row, position_ids=positions, use_cache=True)
-    part = model(input_ids=row[:, :-1], position_ids=positions[:, :-1], use_cache=True)
-    layers = getattr(whole.past_key_values, "layers", [])
-    if not layers or any(type(layer) is not DynamicLayer or layer.get_seq_length() != len(ids) for layer in layers):
+    kept = model(input_ids=row, position_ids=positions, use_cache=True)
+    kinds = {type(layer) for layer in getattr(kept.past_key_values, "layers", [])}
+    if not kinds or not kinds <= ({DynamicLayer, DynamicSlidingWindowLayer} if known else {DynamicLayer}):
         return False
-    before, alone = whole.logits[0, -2].float(), part.logits[0, -1].float()
+    cut = model(input_ids=row[:, :-1], position_ids=positions[:, :-1], past_key_values=DynamicCache(), use_cache=True)
+    before, alone = kept.logits[0, -2].float(), cut.logits[0, -1].float()
     return bool((before - alone).abs().max() <= 0.05 * alone.abs().max())
+
+
+def _surprising(model: Any) -> bool:
+    """Whether pictures may change positions, or what a token sees, in a way that a trial on text does not show."""
+    core = model.get_base_model() if hasattr(model, "get_base_model") else model
+    own_positions = any(hasattr(module, "get_rope_index") for module in core.modules())
+    return own_positions or "token_type_ids" in signature(core.forward).parameters

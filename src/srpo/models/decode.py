@@ -12,16 +12,17 @@ multimodal rotary positions, else 1).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
 import torch
-from transformers.cache_utils import Cache
+from transformers.cache_utils import Cache, DynamicCache
 
 from srpo.models.cache import BufferLayer, right_aligned
-from srpo.models.encode import Prompt, prompt_positions
+from srpo.models.encode import PER_TOKEN, Prompt, prompt_positions
+from srpo.models.families import by_depth
 from srpo.models.sampling import Policy, Row
 
 GROWTH = 64
@@ -37,6 +38,9 @@ class Limits:
     """Rows times columns of the row cache at its widest."""
     max_prefill_tokens: int = 16_384
     """Tokens of the trunks that are prefilled together; a longer trunk goes alone."""
+    max_kept_tokens: int = 0
+    """Tokens of trunks kept for later calls, which helps who asks again about the same prompts.  Only for weights that
+    stay as they are."""
 
 
 @dataclass
@@ -46,6 +50,8 @@ class Trunk:
     prompt: Prompt
     ids: tuple[int, ...]
     rows: list[Row]
+    name: Hashable = None
+    """What the prompt was made of, pictures included."""
 
 
 @dataclass
@@ -55,6 +61,34 @@ class Prefilled:
     trunk: Trunk
     layers: list[tuple[torch.Tensor, torch.Tensor]]
     positions: torch.Tensor
+
+
+class KeptTrunks:
+    """The longest trunk of each prompt that was computed lately; the longest unused go when there is no room."""
+
+    def __init__(self, max_tokens: int) -> None:
+        self.max_tokens = max_tokens
+        self._kept: dict[Hashable, Prefilled] = {}
+
+    def find(self, trunk: Trunk) -> Prefilled | None:
+        """The trunk with its keys and values, if it is the beginning of a kept one."""
+        kept = self._kept.get(trunk.name)
+        if kept is None or kept.trunk.ids[: len(trunk.ids)] != trunk.ids:
+            return None
+        self._kept[trunk.name] = self._kept.pop(trunk.name)
+        return Prefilled(trunk, kept.layers, kept.positions)
+
+    def add(self, new: Prefilled) -> None:
+        """Keep a copy, as what was computed together shares its memory."""
+        if len(new.trunk.ids) > self.max_tokens:
+            return
+        length = len(new.trunk.ids)
+        layers = [(keys[:, :length].clone(), values[:, :length].clone()) for keys, values in new.layers]
+        self._kept.pop(new.trunk.name, None)
+        bare = Trunk(new.trunk.prompt, new.trunk.ids, [], new.trunk.name)
+        self._kept[new.trunk.name] = Prefilled(bare, layers, new.positions)
+        while sum(len(kept.trunk.ids) for kept in self._kept.values()) > self.max_tokens:
+            del self._kept[next(iter(self._kept))]
 
 
 def prefill(policy: Policy, trunks: Sequence[Trunk], max_tokens: int) -> Iterator[Prefilled]:
@@ -71,11 +105,12 @@ def prefill(policy: Policy, trunks: Sequence[Trunk], max_tokens: int) -> Iterato
 
 def _picture_shapes(trunk: Trunk) -> list[tuple[str, tuple[int, ...]]]:
     extras = trunk.prompt.extras.items()
-    return sorted((key, tuple(value.shape[1:])) for key, value in extras if not key.endswith("token_type_ids"))
+    return sorted((key, tuple(value.shape[1:])) for key, value in extras if key not in PER_TOKEN)
 
 
 def _prefill_together(policy: Policy, trunks: Sequence[Trunk]) -> list[Prefilled]:
-    # Filling up on the right needs no mask: attention is causal, so no real token sees the filling.
+    # Filling up on the right needs no mask: attention is causal, so no real token sees the filling.  The cache keeps
+    # all tokens: the model's own would forget those outside a sliding window, which an earlier fork still sees.
     length, filling = max(len(t.ids) for t in trunks), min(policy.end_ids)
     rows = [_inputs(policy, t.prompt, t.ids + (filling,) * (length - len(t.ids))) for t in trunks]
     inputs = {key: torch.cat([row[key] for row in rows]) for key in rows[0]}
@@ -84,6 +119,7 @@ def _prefill_together(policy: Policy, trunks: Sequence[Trunk]) -> list[Prefilled
         **inputs,
         attention_mask=torch.ones_like(inputs["input_ids"]),
         position_ids=_for_model(positions),
+        past_key_values=DynamicCache(),
         use_cache=True,
         logits_to_keep=1,
     )
@@ -100,7 +136,9 @@ def _inputs(policy: Policy, prompt: Prompt, ids: tuple[int, ...]) -> dict[str, t
 def _positions(model: Any, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
     """Positions [R, B, N] of rows that start with a prompt."""
     positions = prompt_positions(model, inputs)
-    return positions if positions.dim() == 3 else positions.expand(inputs["input_ids"].shape[0], -1)[None]
+    if positions is None:
+        positions = by_depth(model, inputs)
+    return positions if positions.dim() == 3 else positions[None]
 
 
 def _for_model(positions: torch.Tensor) -> torch.Tensor:
@@ -120,8 +158,8 @@ class _Live:
 class Decoder:
     """Decodes the rows of trunks that share their prefixes."""
 
-    def __init__(self, policy: Policy, limits: Limits) -> None:
-        self.policy, self.limits = policy, limits
+    def __init__(self, policy: Policy, limits: Limits, kept: KeptTrunks | None = None) -> None:
+        self.policy, self.limits, self.kept = policy, limits, kept or KeptTrunks(0)
         self.live: list[_Live] = []
         self.waiting: list[tuple[Prefilled, Row]] = []
         self.column = self.capacity = 0
@@ -149,10 +187,18 @@ class Decoder:
         fetched: list[Trunk] = []
         room -= len(self.waiting)
         while room > 0 and (trunk := next(trunks, None)) is not None:
-            fetched.append(trunk)
             room -= len(trunk.rows)
+            found = self.kept.find(trunk)
+            if found is None:
+                fetched.append(trunk)
+            else:
+                self._wait(found)
         for prefilled in prefill(self.policy, fetched, self.limits.max_prefill_tokens):
-            self.waiting += [(prefilled, row) for row in prefilled.trunk.rows]
+            self.kept.add(prefilled)
+            self._wait(prefilled)
+
+    def _wait(self, prefilled: Prefilled) -> None:
+        self.waiting += [(prefilled, row) for row in prefilled.trunk.rows]
 
     def _joining(self, kept: Sequence[_Live]) -> list[tuple[Prefilled, Row]]:
         """Take the waiting rows that the limits allow; at least one if no row is left."""
@@ -225,11 +271,21 @@ def decode_apart(policy: Policy, trunk: Trunk, max_rows: int) -> None:
 def _decode_same_prefix(policy: Policy, prompt: Prompt, ids: tuple[int, ...], rows: Sequence[Row]) -> None:
     one = _inputs(policy, prompt, ids)
     inputs = {key: torch.cat([value] * len(rows)) for key, value in one.items()}
-    positions = _positions(policy.model, inputs)
+    positions = prompt_positions(policy.model, inputs)
+    if positions is None:
+        _forget_positions(policy.model)
     cache = None
     while any(row.finish is None for row in rows):
-        output = policy.model(**inputs, position_ids=_for_model(positions), past_key_values=cache, use_cache=True)
+        own = {} if positions is None else {"position_ids": positions}
+        output = policy.model(**inputs, **own, past_key_values=cache, use_cache=True)
         tokens = policy.choose(output.logits[:, -1], rows)
         cache = output.past_key_values
         inputs = {"input_ids": torch.tensor(tokens, device=policy.device)[:, None]}
-        positions = positions[:, :, -1:] + 1
+        positions = None if positions is None else positions[..., -1:] + 1
+
+
+def _forget_positions(model: Any) -> None:
+    """Models that keep their own account of positions would go on from the last picture they saw."""
+    for module in model.modules():
+        if hasattr(module, "rope_deltas"):
+            module.rope_deltas = None

@@ -7,8 +7,9 @@ their ids concatenated, so that every step offset is a token position (`docs/met
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,10 @@ from PIL import UnidentifiedImageError
 
 from srpo.errors import DataError
 from srpo.models.base import Message
+from srpo.models.families import family_of
 
-_PER_TOKEN = ("mm_token_type_ids", "token_type_ids")
+PER_TOKEN = frozenset({"mm_token_type_ids", "token_type_ids"})
+"""Processor outputs with one number per prompt token."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,7 @@ class Prompt:
         row = {"input_ids": torch.tensor([list(ids)], device=device)}
         for key, value in self.extras.items():
             tensor = value.to(device)
-            if key in _PER_TOKEN:
+            if key in PER_TOKEN:
                 tensor = torch.nn.functional.pad(tensor, (0, len(ids) - tensor.shape[1]))
             row[key] = tensor
         return row
@@ -89,26 +92,19 @@ def banned_token_ids(model: Any, tokenizer: Any) -> tuple[int, ...]:
     """Image, video and other placeholder ids that must never be sampled (a sampled one would ask for pixels)."""
     ids = ("image_token_id", "video_token_id", "vision_start_token_id", "vision_end_token_id")
     found = {getattr(model.config, name, None) for name in (*ids, "image_token_index", "video_token_index")}
-    words = ("<image>", "<fake_token_around_image>", "<global-img>", "<|image_pad|>", "<|video_pad|>", "<|vision_pad|>")
-    vocabulary = tokenizer.get_vocab()
-    found |= {vocabulary.get(word) for word in words}
-    found |= {i for token, i in vocabulary.items() if token.startswith("<row_")}
+    placeholders = family_of(model.config).placeholders
+    found |= {i for word, i in tokenizer.get_vocab().items() if any(fnmatchcase(word, p) for p in placeholders)}
     return tuple(sorted(i for i in found if isinstance(i, int)))
 
 
-def prompt_positions(model: Any, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
-    """Position ids of a row that holds the prompt and text after it.
+def prompt_positions(model: Any, inputs: Mapping[str, torch.Tensor]) -> torch.Tensor | None:
+    """Position ids of rows that hold a prompt and text after it, or none if only the model itself knows them.
 
-    Shape [1, L] for one-dimensional positions, [3, 1, L] for models with multimodal rotary positions.
+    Shape [B, N] for one-dimensional positions, [3, B, N] for models with multimodal rotary positions.
     """
     core = model.get_base_model() if hasattr(model, "get_base_model") else model
-    core = getattr(core, "model", core)
-    ids = inputs["input_ids"]
-    if hasattr(core, "get_rope_index"):
-        grids = {k: inputs[k] for k in ("image_grid_thw", "video_grid_thw") if k in inputs}
-        positions: torch.Tensor = core.get_rope_index(ids, mm_token_type_ids=inputs["mm_token_type_ids"], **grids)[0]
-        return positions
-    return torch.arange(ids.shape[1], device=ids.device)[None]
+    positions = family_of(core.config).positions
+    return None if positions is None else positions(core, inputs)
 
 
 def tokenizer_sha256(processor: Any) -> str:

@@ -22,8 +22,9 @@ from safetensors import SafetensorError
 from srpo.errors import DataError, ModelError
 from srpo.models.base import Message, Progress, Request
 from srpo.models.cache import shares_prefixes
-from srpo.models.decode import Decoder, Limits, Trunk, decode_apart
+from srpo.models.decode import Decoder, KeptTrunks, Limits, Trunk, decode_apart
 from srpo.models.encode import banned_token_ids, encode_prompt, encode_segment, end_token_ids, tokenizer_sha256
+from srpo.models.processor import from_pretrained
 from srpo.models.sampling import Policy, Row
 from srpo.types import Completion
 
@@ -41,6 +42,7 @@ class HFModel:
         self.model, self.processor, self.name = model, processor, name
         self.tokenizer = processor.tokenizer
         self.limits = limits or Limits()
+        self._kept = KeptTrunks(self.limits.max_kept_tokens)
         self.end_ids = end_token_ids(model, self.tokenizer)
         self.banned_ids = self._all_banned()
 
@@ -83,7 +85,7 @@ class HFModel:
 
     def _decode(self, policy: Policy, trunks: Iterator[Trunk]) -> None:
         if self._shares_prefixes:
-            Decoder(policy, self.limits).run(trunks)
+            Decoder(policy, self.limits, self._kept).run(trunks)
             return
         for trunk in trunks:
             decode_apart(policy, trunk, self.limits.max_rows)
@@ -108,7 +110,7 @@ class HFModel:
             for prefix, members in _by_trunk({index: requests[index].prefix for index in indices}).items():
                 ids = prompt.ids + tuple(chain.from_iterable(map(encode, prefix)))
                 lengths = {i: len(prompt.ids) + sum(len(encode(text)) for text in requests[i].prefix) for i in members}
-                yield Trunk(prompt, ids, [_row(i, requests[i], lengths[i]) for i in members])
+                yield Trunk(prompt, ids, [_row(i, requests[i], lengths[i]) for i in members], messages)
 
     def _completion(self, request: Request, row: Row) -> Completion:
         words = row.ids[:-1] if row.finish == "stop" else row.ids
@@ -195,7 +197,7 @@ def load_hf(
 def load_processor(path_or_name: str) -> Any:
     """The tokenizer and picture processor of a model.  Raises ModelError if one of them is missing."""
     try:
-        processor = transformers.AutoProcessor.from_pretrained(path_or_name)
+        processor = from_pretrained(path_or_name)
     except ImportError as error:
         reason = f"its processor needs a package that is not installed ({_first_line(error)})"
         raise ModelError(f"{path_or_name}: {reason}") from error

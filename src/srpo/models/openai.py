@@ -1,70 +1,56 @@
-"""Any server that speaks the chat-completions protocol of OpenAI: vLLM, SGLang, llama.cpp, hosted models.
+"""Any server that speaks the chat-completions protocol of OpenAI: `srpo serve`, vLLM, SGLang, hosted models.
 
-Calls run concurrently inside; outside it is a list in, a list out.  A step prefix is sent as an open assistant
-turn, which needs a server that knows `continue_final_message` (vLLM and SGLang do; OpenAI's own does not).
+Calls run concurrently inside; outside it is a list in, a list out.  A step prefix is sent as an open assistant turn,
+which needs a server that knows `continue_final_message` (`srpo.models.probe` finds out).
 """
 
 from __future__ import annotations
 
 import asyncio
-import base64
-import io
+import json
+import logging
 import os
 from collections.abc import Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Final, TypeVar
+from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 import openai
-from PIL import Image as PILImage
-from PIL import UnidentifiedImageError
-from pydantic import BaseModel, Field, ValidationError
 
 from srpo.errors import ConfigError, DataError
-from srpo.models.base import Message, Progress, Request
-from srpo.types import Completion, Finish
+from srpo.models.base import Progress, Request
+from srpo.models.routing import picture_key, ranked, sending_order, steps_nest
+from srpo.models.wire import completion_of, data_url, failed, one_line, parse_reply, render_payload
+from srpo.types import Completion
 
+logger = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
 _LONGEST_WAIT_SECONDS: Final = 120.0
-"""The client obeys a server's `Retry-After` up to this long."""
+"""The client obeys a server's `Retry-After` up to this long; beyond, the request fails at once."""
 
 _GIVE_UP_AFTER: Final = 32
-"""Connection failures in a row, none answered between them, after which the server is taken for dead."""
+"""Connection failures in a row, none answered between them, after which the last server is taken for dead."""
 
+_LEAVE_AFTER: Final = 2
+"""Failures in a row after which a server is passed over for one that works."""
 
-class _Message(BaseModel):
-    content: str | None = None
-    refusal: str | None = None
-
-
-class _Choice(BaseModel):
-    finish_reason: str | None = None
-    message: _Message
-    token_ids: tuple[int, ...] | None = None
-
-
-class _Usage(BaseModel):
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-
-
-class _Reply(BaseModel):
-    """What is read of a server's answer; everything else in it is ignored."""
-
-    choices: Annotated[list[_Choice], Field(min_length=1)]
-    usage: _Usage | None = None
+_OWN_FAULT: Final = frozenset({400, 413, 415, 422})
+"""Statuses that another server would answer too."""
 
 
 @dataclass
 class OpenAIModel:
-    """A model behind an OpenAI-compatible server.
+    """A model behind one OpenAI-compatible server, or several alike.
 
     A request that fails is a completion with `finish="error"` whose `error` begins with its kind:
     `timeout:` (no answer in time), `refused:` (content filter or a refusal declared by the server) or `error:`.
-    After 32 connection failures in a row the rest of a batch is failed without being sent.
+
+    With several servers, a picture's requests go to one of them; if it fails, they go to the next.  After 32
+    connection failures in a row at the last server, the rest of a batch is failed without being sent.
 
     Without `api_key`, OPENAI_API_KEY is used; without that, "none", which servers of one's own accept.
     Without `base_url`, OPENAI_BASE_URL is used, or OpenAI itself.
@@ -74,17 +60,19 @@ class OpenAIModel:
 
     name: str
     """Name of the model at the server; it is also the name of this object."""
-    base_url: str | None = None
-    """For instance http://localhost:8000/v1"""
+    base_url: str | Sequence[str] | None = None
+    """For instance http://localhost:8000/v1, or several of them."""
     api_key: str | None = field(default=None, repr=False)
     max_concurrency: int = 8
-    """Requests under way at a time."""
+    """Requests under way at a time at each server."""
     timeout_seconds: float = 120.0
     """For one attempt, connecting included."""
     max_retries: int = 3
     """Attempts after the first, for timeouts, refused connections and status 408, 409, 429 and 5xx."""
     extra_body: dict[str, object] = field(default_factory=dict)
     """Further fields of every request, for what only some servers know."""
+    token_ids: bool = False
+    """Ask for token ids with every request; a batch with a step prefix always does."""
 
     def __post_init__(self) -> None:
         if self.max_concurrency < 1 or self.max_retries < 0 or not self.timeout_seconds > 0:
@@ -92,73 +80,146 @@ class OpenAIModel:
                 f"openai model {self.name!r}: max_concurrency must be at least 1, max_retries at least 0 and "
                 f"timeout_seconds above 0, got {self.max_concurrency}, {self.max_retries} and {self.timeout_seconds}"
             )
-        self.base_url = self.base_url or os.environ.get("OPENAI_BASE_URL") or None
+        if self.base_url is None or self.base_url == "":
+            self.base_url = os.environ.get("OPENAI_BASE_URL") or None
         self.api_key = self.api_key or os.environ.get("OPENAI_API_KEY") or None
         if self.base_url is None and self.api_key is None:
             raise ConfigError(
                 f"openai model {self.name!r}: no API key; set OPENAI_API_KEY, or give the base_url of your own server"
             )
-        if self.base_url is not None and not _is_http(self.base_url):
-            raise ConfigError(
-                f"openai model {self.name!r}: base_url must look like http://host:port/v1, got {self.base_url!r}"
-            )
+        for url in self.base_urls or ("no server at all",):
+            if url is not None and not _is_http(url):
+                raise ConfigError(
+                    f"openai model {self.name!r}: base_url must look like http://host:port/v1, got {url!r}"
+                )
+
+    @property
+    def base_urls(self) -> tuple[str | None, ...]:
+        """Every server once; none stands for OpenAI itself."""
+        given = [self.base_url] if self.base_url is None or isinstance(self.base_url, str) else self.base_url
+        return tuple(dict.fromkeys(given))
 
     def generate(self, requests: Sequence[Request], progress: Progress | None = None) -> list[Completion]:
         """Completions in the order of the requests; `progress` is called as each one ends, in any order."""
         return _run(self._generate(requests, progress))
 
     async def _generate(self, requests: Sequence[Request], progress: Progress | None) -> list[Completion]:
-        # A client belongs to the event loop it was made in, so every batch has its own.
-        client = openai.AsyncOpenAI(
-            api_key=self.api_key or "none",
-            base_url=self.base_url,
-            timeout=self.timeout_seconds,
-            max_retries=self.max_retries,
-        )
-        async with client:
-            batch = _Batch(self, client)
-            return list(await asyncio.gather(*(batch.complete(request, progress) for request in requests)))
+        hashes: dict[Path, str] = {}
+        keys = [picture_key(request, hashes) for request in requests]
+        order = sending_order(requests, keys)
+        batch = _Batch(self, requests)
+        async with batch:
+            found = await asyncio.gather(*(batch.complete(requests[i], keys[i], progress) for i in order))
+        if not steps_nest(batch.prompts):
+            logger.warning(
+                "%s: the ids of a step prefix do not begin those of a longer one, so this server merges tokens across "
+                "step boundaries; branches are conditioned on other tokens than in training",
+                self.name,
+            )
+        done = dict(zip(order, found, strict=True))
+        return [done[i] for i in range(len(requests))]
+
+    def identity(self) -> str:
+        """What replies depend on beside the request, as JSON: names, addresses, further fields, stated revisions.
+
+        A server that states the revision of its weights (`srpo serve` does) is the same at any address.  One that is
+        silent or says nothing of this kind is known by its address.
+        """
+        key = self.api_key or "none"
+        stated = set()
+        for url in self.base_urls:
+            with openai.OpenAI(api_key=key, base_url=url, timeout=self.timeout_seconds, max_retries=0) as client:
+                stated.add(_revision(client, self.name) or json.dumps([url]))
+        return json.dumps([self.name, sorted(stated), self.extra_body], sort_keys=True)
 
     @property
     def deadline_seconds(self) -> float:
-        """Longest time for one request with all its attempts and waits."""
+        """Longest time for one request with all its attempts and waits at one server."""
         # The client's own timeout is per read: a server that sends a byte now and then would hold it for ever.
         return (self.max_retries + 1) * self.timeout_seconds + self.max_retries * _LONGEST_WAIT_SECONDS
+
+
+class _Server:
+    """One server during one `generate` call."""
+
+    def __init__(self, model: OpenAIModel, url: str | None) -> None:
+        self.url = url or "OpenAI"
+        # A client belongs to the event loop it was made in, so every batch has its own.
+        self.client = openai.AsyncOpenAI(
+            api_key=model.api_key or "none", base_url=url, timeout=model.timeout_seconds, max_retries=model.max_retries
+        )
+        self.slots = asyncio.Semaphore(model.max_concurrency)
+        self.silent = 0
+        """Connection failures in a row."""
+        self.troubled = 0
+        """The same, with answers that say that the server is broken or busy."""
 
 
 class _Batch:
     """The requests of one `generate` call."""
 
-    def __init__(self, model: OpenAIModel, client: openai.AsyncOpenAI) -> None:
+    def __init__(self, model: OpenAIModel, requests: Sequence[Request]) -> None:
         self._model = model
-        self._client = client
-        self._slots = asyncio.Semaphore(model.max_concurrency)
-        self._failures_in_a_row = 0
+        self._extra = dict(model.extra_body)
+        if model.token_ids or any(request.prefix for request in requests):
+            # For all, so that a tree has ids throughout.  Otherwise for none: strict servers refuse what they do not
+            # know, but those cannot continue a prefix either.
+            self._extra["return_token_ids"] = True
+        self._servers = [_Server(model, url) for url in model.base_urls]
+        self._names = [server.url for server in self._servers]
+        # Neighbours in the order of sending share a picture.
+        self._url_of = lru_cache(maxsize=32)(data_url)
+        self.prompts: list[tuple[Request, tuple[int, ...]]] = []
+        """Requests with a prefix whose prompts' ids came back."""
 
-    async def complete(self, request: Request, progress: Progress | None) -> Completion:
-        async with self._slots:
-            completion = await self._attempt(request)
+    async def __aenter__(self) -> None:
+        pass
+
+    async def __aexit__(self, *_: object) -> None:
+        for server in self._servers:
+            await server.client.close()
+
+    async def complete(self, request: Request, key: str, progress: Progress | None) -> Completion:
+        """Ask one server after the other until one has answered."""
+        completion = None
+        for server in ranked(self._servers, self._names, key):
+            async with server.slots:
+                if not self._is_used(server):
+                    continue
+                completion, over = await self._ask(server, request)
+            if over:
+                break
         if progress is not None:
             progress(1)
-        return completion
+        return completion or failed(request, f"error: not sent, the server failed {_GIVE_UP_AFTER} requests in a row")
 
-    async def _attempt(self, request: Request) -> Completion:
-        if self._failures_in_a_row >= _GIVE_UP_AFTER:
-            return _failed(request, f"error: not sent, the server failed {_GIVE_UP_AFTER} requests in a row")
+    def _is_used(self, server: _Server) -> bool:
+        if any(other.troubled < _LEAVE_AFTER for other in self._servers if other is not server):
+            return server.troubled < _LEAVE_AFTER
+        return server.silent < _GIVE_UP_AFTER
+
+    async def _ask(self, server: _Server, request: Request) -> tuple[Completion, bool]:
+        """What a server answered, and whether that is the end: another server may do what this one could not."""
         try:
-            payload = _payload(self._model, request)
+            payload = render_payload(self._model.name, request, self._extra, self._url_of)
             async with asyncio.timeout(self._model.deadline_seconds):
-                response = await self._client.chat.completions.with_raw_response.create(**payload)
+                response = await server.client.chat.completions.with_raw_response.create(**payload)
+            reply = parse_reply(response.content)
         except (openai.APIConnectionError, TimeoutError) as error:
-            self._failures_in_a_row += 1
-            return _failed(request, _connection_reason(error, self._model))
+            server.silent, server.troubled = server.silent + 1, server.troubled + 1
+            return failed(request, _connection_reason(error, self._model, server.url)), False
         except openai.APIStatusError as error:
-            self._failures_in_a_row = 0
-            return _failed(request, f"error: the server answered {error.status_code}: {_short(error.message)}")
-        except (openai.OpenAIError, DataError, ValueError) as error:
-            return _failed(request, f"error: {_short(str(error))}")
-        self._failures_in_a_row = 0
-        return _completion(request, response.content)
+            own = error.status_code in _OWN_FAULT
+            server.silent, server.troubled = 0, 0 if own else server.troubled + 1
+            return failed(request, f"error: the server answered {error.status_code}: {one_line(error.message)}"), own
+        except (DataError, ValueError, openai.OpenAIError) as error:
+            # Our own file, or an answer that is no chat completion.
+            server.silent = 0
+            return failed(request, f"error: {one_line(str(error))}"), isinstance(error, DataError)
+        server.silent = server.troubled = 0
+        if request.prefix and reply.prompt_token_ids is not None:
+            self.prompts.append((request, reply.prompt_token_ids))
+        return completion_of(request, reply), True
 
 
 def _run(work: Coroutine[Any, Any, _T]) -> _T:
@@ -171,6 +232,16 @@ def _run(work: Coroutine[Any, Any, _T]) -> _T:
         return thread.submit(asyncio.run, work).result()
 
 
+def _revision(client: openai.OpenAI, name: str) -> str | None:
+    """The revision that the server's list of models states, or none."""
+    try:
+        entry = next((model.to_dict() for model in client.models.list().data if model.id == name), {})
+    except (openai.OpenAIError, ValueError, TypeError, AttributeError):
+        return None
+    revision = entry.get("revision")
+    return revision if isinstance(revision, str) else None
+
+
 def _is_http(url: str) -> bool:
     try:
         parts = urlsplit(url)
@@ -179,95 +250,9 @@ def _is_http(url: str) -> bool:
         return False
 
 
-def _payload(model: OpenAIModel, request: Request) -> dict[str, Any]:
-    messages = [_turn(message) for message in request.messages]
-    extra = dict(model.extra_body)
-    if request.prefix:
-        messages.append({"role": "assistant", "content": "".join(request.prefix)})
-        extra |= {"continue_final_message": True, "add_generation_prompt": False, "return_token_ids": True}
-    return {
-        "model": model.name,
-        "messages": messages,
-        "temperature": request.sampling.temperature,
-        "top_p": request.sampling.top_p,
-        "max_tokens": request.sampling.max_new_tokens,
-        "seed": request.seed,
-        "extra_body": extra or None,
-    }
-
-
-def _turn(message: Message) -> dict[str, Any]:
-    if not message.images:
-        return {"role": message.role, "content": message.text}
-    pictures = [{"type": "image_url", "image_url": {"url": _data_url(path)}} for path in message.images]
-    return {"role": message.role, "content": [*pictures, {"type": "text", "text": message.text}]}
-
-
-def _data_url(path: Path) -> str:
-    """The file's bytes, unchanged; the media type comes from them, since file names lie."""
-    try:
-        data = path.read_bytes()
-        with PILImage.open(io.BytesIO(data)) as image:
-            media_type = PILImage.MIME.get(image.format or "")
-    except UnidentifiedImageError:
-        media_type = None
-    except (OSError, SyntaxError, PILImage.DecompressionBombError) as error:
-        raise DataError(f"{path}: cannot read the image ({error}); check the path or drop the row") from error
-    if media_type is None:
-        raise DataError(f"{path}: not an image of a known format; replace the file or drop the row")
-    return f"data:{media_type};base64,{base64.b64encode(data).decode('ascii')}"
-
-
-def _completion(request: Request, body: bytes) -> Completion:
-    try:
-        reply = _Reply.model_validate_json(body)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "body"
-        return _failed(request, f"error: the server's answer is not a chat completion ({where}: {first['msg']})")
-    choice = reply.choices[0]
-    usage = reply.usage or _Usage()
-    finish, problem = _finish(choice)
-    return Completion(
-        id=request.id,
-        text=choice.message.content or "",
-        token_ids=choice.token_ids,
-        finish=finish,
-        prompt_tokens=usage.prompt_tokens,
-        completion_tokens=usage.completion_tokens,
-        error=problem,
-    )
-
-
-def _finish(choice: _Choice) -> tuple[Finish, str | None]:
-    """How it ended, and why if it failed.  An ending that is not known is a failure, not a stop."""
-    if choice.finish_reason == "content_filter":
-        return "error", "refused: the server's content filter stopped the text"
-    if choice.message.refusal:
-        return "error", f"refused: {_short(choice.message.refusal)}"
-    if choice.finish_reason == "length":
-        return "length", None
-    if choice.finish_reason != "stop":
-        return "error", f"error: the server ended with finish_reason {choice.finish_reason!r}"
-    if choice.message.content is None:
-        return "error", "error: the server sent no text"
-    return "stop", None
-
-
-def _connection_reason(error: Exception, model: OpenAIModel) -> str:
-    where = model.base_url or "the server"
+def _connection_reason(error: Exception, model: OpenAIModel, where: str) -> str:
     if isinstance(error, openai.APITimeoutError | TimeoutError):
         attempts = model.max_retries + 1
         return f"timeout: no answer from {where} in {attempts} attempt(s) of {model.timeout_seconds:g} seconds"
-    cause = _short(str(error.__cause__ or error))
+    cause = one_line(str(error.__cause__ or error))
     return f"error: cannot reach {where} ({cause}); check that the server runs and the address is right"
-
-
-def _failed(request: Request, reason: str) -> Completion:
-    return Completion(id=request.id, text="", finish="error", error=reason)
-
-
-def _short(text: str, limit: int = 300) -> str:
-    """One line, with what pydantic cannot store (lone surrogates) replaced."""
-    line = " ".join(text.encode("utf-8", "replace").decode().split())
-    return line if len(line) <= limit else line[: limit - 3] + "..."

@@ -131,6 +131,8 @@ def failing_step_figure(report: Report) -> Figure | None:
 def exploration_figures(report: Report) -> list[Figure]:
     """Outcomes of the sampled branches and contrasts kept, per prefix: all, jointly unsafe and harmless cells."""
     titles = {"prefixes": "All items", "hazard": "Jointly unsafe items", "benign": "Harmless items"}
+    later = sorted((key for key in report.exploration if key.startswith("round_")), key=lambda key: int(key[6:]))
+    titles |= {key: f"All items, round {key[6:]}" for key in later}
     figures = []
     for key, title in titles.items():
         yields = exploration_yields(report, key)

@@ -6,20 +6,19 @@ at any moment and started again.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Final
 
 from srpo.errors import DataError
 from srpo.progress import Bars
-from srpo.run_config import RunConfig
+from srpo.run_config import TRAINED, RunConfig
 from srpo.runs import RunFolder
 from srpo.stages.build import build_stage
 from srpo.stages.evaluate import evaluate_stage
 from srpo.stages.explore import explore_stage
 from srpo.stages.judge import judge_stage
 from srpo.stages.train import train_stage
+from srpo.stages.watch import watched
 from srpo.types import Report
 
 
@@ -41,28 +40,19 @@ STAGES: Final[dict[str, Callable[[RunFolder, RunConfig, Bars], None]]] = {
 """The stages by name, in their order."""
 
 
+def plan(config: RunConfig) -> list[str]:
+    """Names of the stages of a whole run in their order; every round of training explores, judges and trains."""
+    training = ("explore", "judge", "train") * config.rounds if TRAINED in config.evaluate.systems else ()
+    return ["build", *training, "evaluate", "report"]
+
+
 def run_stage(run: RunFolder, config: RunConfig, name: str, bars: Bars) -> None:
-    """Run one stage and add its wall-clock time to the manifest, also when it is interrupted.
+    """Run one stage, for every round that can begin, and add its wall-clock time to the manifest.
 
     Raises DataError when the disk refuses; what a stage has finished before an error is kept.
     """
-    try:
-        with _timed(run, name):
-            STAGES[name](run, config, bars)
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        problem = f"{name} stopped ({error.strerror or error}: {error.filename or 'no file named'})"
-        raise DataError(f"{run.path}: {problem}; free space or fix permissions, then resume") from error
-
-
-@contextmanager
-def _timed(run: RunFolder, stage: str) -> Iterator[None]:
-    start = time.monotonic()
-    try:
-        yield
-    finally:
-        run.record_seconds(stage, time.monotonic() - start)
+    with watched(run, name):
+        STAGES[name](run, config, bars)
 
 
 def read_report(run: RunFolder) -> Report:

@@ -2,91 +2,151 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from srpo.evaluate import score
 from srpo.finished import check_responses, of_splits
-from srpo.judge.base import JudgeItem
-from srpo.models.base import Request
+from srpo.judge.base import Judge, JudgeItem
+from srpo.models.base import Model, Request
 from srpo.models.chat import render_messages
-from srpo.progress import Bars
-from srpo.records import append_records, read_records, repair, seed_of
-from srpo.run_config import RunConfig
-from srpo.runs import RunFolder
-from srpo.stages.outages import PASSING, check_outage, judged
-from srpo.stages.rows import CHUNK, chunks, drop_rows, rows_if_there
-from srpo.systems import SYSTEMS, check_trained, instruction_of, load_judge, load_system, trained_folder
-from srpo.types import Completion, Result, Sample, Sampling
+from srpo.progress import Advance, Bars
+from srpo.records import append_records, repair, seed_of
+from srpo.run_config import TRAINED, RunConfig
+from srpo.runs import RunFolder, StageFiles
+from srpo.stages.outages import PASSING, check_judge, check_outage
+from srpo.stages.rows import CHUNK, chunks, drop_rows, replace_rows, rows_if_there
+from srpo.stages.shard import Shard, files_of, is_held
+from srpo.systems import check_trained, instruction_of, load_judge, load_system
+from srpo.types import Completion, Result, Sample, Sampling, Verdict
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What one process answers and scores, and where its rows go."""
+
+    run: RunFolder
+    config: RunConfig
+    out: StageFiles
+    samples: Mapping[str, Sample]
 
 
 def evaluate_stage(run: RunFolder, config: RunConfig, bars: Bars) -> None:
     """Let base and trained model answer the held-out samples, and score the answers."""
-    check_trained(run)
-    samples = of_splits(run, config.evaluate.splits)
-    _forget_failures(run)
-    check_responses(run, rows_if_there(run.responses, Completion))
-    run.record_files(inputs=[trained_folder(run)])
-    for system in SYSTEMS:
-        _answer(run, config, samples, system, bars)
-    _score_responses(run, config, {sample.id: sample for sample in samples}, bars)
+    evaluate_samples(run, config, None, bars)
     run.record_files(inputs=[run.samples], outputs=[run.responses, run.results])
 
 
-def _forget_failures(run: RunFolder) -> None:
-    """Take out answers that a failure of the backend left empty, so that they are asked for again."""
-    repair(run.responses)
-    failed = {r.id for r in rows_if_there(run.responses, Completion) if r.finish == "error"}
-    # Results go first: a kill in between leaves nothing that would be taken for done.
-    drop_rows(run.results, Result, lambda result: result.completion in failed)
-    drop_rows(run.responses, Completion, lambda response: response.id in failed)
+def evaluate_samples(run: RunFolder, config: RunConfig, shard: Shard | None, bars: Bars) -> None:
+    """Answer and score what is not there yet.
+
+    Failures of an earlier start that may pass are asked for again, and replaced where they stand.
+    """
+    out = files_of(run, "evaluate", shard)
+    repair(out.responses)
+    repair(out.results)
+    if TRAINED in config.evaluate.systems:
+        trained = check_trained(run, config.rounds)
+        check_responses(run, config, rows_if_there(run.responses, Completion))
+        if shard is None:
+            run.record_files(inputs=[trained])
+    samples = {s.id: s for s in of_splits(run, config.evaluate.splits) if is_held(shard, s.id)}
+    task = Evaluation(run, config, out, samples)
+    for system in config.evaluate.systems:
+        _answer(task, system, bars)
+    _score(task, bars)
 
 
-def _answer(run: RunFolder, config: RunConfig, samples: Sequence[Sample], system: str, bars: Bars) -> None:
+def _answer(task: Evaluation, system: str, bars: Bars) -> None:
     """Append one system's answers; in a function of its own, so that one model at a time is in memory."""
-    done = {completion.id for completion in rows_if_there(run.responses, Completion)}
-    decodings = config.evaluate.decodings()
-    rows = [(name, sample) for name in decodings for sample in samples]
-    todo = [(name, sample) for name, sample in rows if _response_id(system, name, sample) not in done]
-    if not todo:
+    rows = {
+        response_id(system, decoding, sample.id): (decoding, sample)
+        for decoding in task.config.evaluate.decodings()
+        for sample in task.samples.values()
+    }
+    found = {answer.id: answer.finish for answer in _answers(task)}
+    todo = [row for name, row in rows.items() if name not in found]
+    failed = {name: row for name, row in rows.items() if found.get(name) == "error"}
+    if not todo and not failed:
         return
-    model = load_system(run, config, system, bars)
-    with bars(f"answer as {system}", len(rows), len(rows) - len(todo)) as advance:
+    model = load_system(task.run, task.config, system, bars)
+    with bars(f"answer as {system}", len(rows), len(rows) - len(todo) - len(failed)) as advance:
         for chunk in chunks(todo, CHUNK):
-            asked = [_answer_request(run, config, system, n, s, decodings[n]) for n, s in chunk]
-            answers = model.generate(asked, advance)
+            answers = _ask(task, system, chunk, model, advance)
             check_outage(model.name, [a.error for a in answers if a.finish == "error"], len(answers))
-            labels = [{"sample": s.id, "system": system, "decoding": name} for name, s in chunk]
-            pairs = zip(answers, labels, strict=True)
-            append_records(run.responses, [answer.model_copy(update=label) for answer, label in pairs])
+            append_records(task.out.responses, answers)
+        # Results go first: a kill in between leaves none that belongs to another answer.
+        drop_rows(task.out.results, Result, lambda result: result.completion in failed)
+        again = (a for chunk in chunks(failed.values(), CHUNK) for a in _ask(task, system, chunk, model, advance))
+        replace_rows(task.out.responses, Completion, lambda answer: answer.id, again)
 
 
-def _answer_request(
-    run: RunFolder, config: RunConfig, system: str, decoding: str, sample: Sample, sampling: Sampling
-) -> Request:
+def _ask(
+    task: Evaluation, system: str, rows: Sequence[tuple[str, Sample]], model: Model, advance: Advance
+) -> list[Completion]:
+    """Answers to (name of the decoding, sample)."""
+    sampling = task.config.evaluate.decodings()
+    answers = model.generate([_request(task, system, name, s, sampling[name]) for name, s in rows], advance)
+    labels = [{"sample": s.id, "system": system, "decoding": name} for name, s in rows]
+    return [answer.model_copy(update=label) for answer, label in zip(answers, labels, strict=True)]
+
+
+def _request(task: Evaluation, system: str, decoding: str, sample: Sample, sampling: Sampling) -> Request:
     """The request of one answer; both systems draw with the same seed."""
     return Request(
-        id=_response_id(system, decoding, sample),
-        messages=render_messages(sample, run.path, instruction_of(config)),
+        id=response_id(system, decoding, sample.id),
+        messages=render_messages(sample, task.run.path, instruction_of(task.config)),
         sampling=sampling,
-        seed=seed_of("evaluate", config.seed, sample.id),
+        seed=seed_of("evaluate", task.config.seed, sample.id),
     )
 
 
-def _score_responses(run: RunFolder, config: RunConfig, samples: dict[str, Sample], bars: Bars) -> None:
-    settings = config.evaluate.judge or config.judge
-    judge = load_judge(config, settings, config.seed)
-    again = settings.kind == "model"
-    drop_rows(run.results, Result, lambda r: again and r.judge == judge.name and r.failure in PASSING)
-    done = {(r.completion, r.judge) for r in rows_if_there(run.results, Result)}
-    responses = [r for r in read_records(run.responses, Completion) if r.sample in samples]
-    todo = [r for r in responses if (r.id, judge.name) not in done]
-    with bars("judge answers", 2 * len(responses), 2 * (len(responses) - len(todo))) as advance:
+def _score(task: Evaluation, bars: Bars) -> None:
+    settings = task.config.evaluate.judge or task.config.judge
+    judge = load_judge(task.config, settings, task.config.seed)
+    passing = PASSING if settings.kind == "model" else ()
+    found = {row.completion: row.failure for row in _results(task, passing) if row.judge == judge.name}
+    answers = [row for row in _answers(task) if row.sample in task.samples]
+    todo = [row for row in answers if row.id not in found]
+    failed = [row for row in answers if found.get(row.id) in passing]
+    left = len(todo) + len(failed)
+    with bars("judge answers", 2 * len(answers), 2 * (len(answers) - left)) as advance:
         for chunk in chunks(todo, CHUNK):
-            items = [_judge_item(run, samples[r.sample], r) for r in chunk]
-            paths = judged(judge, settings, [item.model_copy(update={"part": "path"}) for item in items], advance)
-            answers = judged(judge, settings, items, advance)
-            rows = zip(chunk, paths, answers, strict=True)
-            append_records(run.results, [score(r, samples[r.sample], path, answer) for r, path, answer in rows])
+            paths, replies = _judge(task, judge, chunk, advance)
+            check_judge(judge.name, settings, paths)
+            check_judge(judge.name, settings, replies)
+            append_records(task.out.results, _scored(task, chunk, paths, replies))
+        again = (r for c in chunks(failed, CHUNK) for r in _scored(task, c, *_judge(task, judge, c, advance)))
+        replace_rows(task.out.results, Result, lambda result: (result.completion, result.judge), again)
+
+
+def _judge(
+    task: Evaluation, judge: Judge, answers: Sequence[Completion], advance: Advance
+) -> tuple[list[Verdict], list[Verdict]]:
+    """Verdicts on the paths and on the replies."""
+    items = [_judge_item(task.run, task.samples[str(row.sample)], row) for row in answers]
+    paths = judge.judge([item.model_copy(update={"part": "path"}) for item in items], advance)
+    return paths, judge.judge(items, advance)
+
+
+def _scored(
+    task: Evaluation, answers: Sequence[Completion], paths: Sequence[Verdict], replies: Sequence[Verdict]
+) -> list[Result]:
+    rows = zip(answers, paths, replies, strict=True)
+    return [score(answer, task.samples[str(answer.sample)], path, reply) for answer, path, reply in rows]
+
+
+def _answers(task: Evaluation) -> Iterator[Completion]:
+    """Answers of this process, and those that the run has had before it was divided."""
+    yield from rows_if_there(task.out.responses, Completion)
+    if task.out is not task.run:
+        yield from (row for row in rows_if_there(task.run.responses, Completion) if row.finish != "error")
+
+
+def _results(task: Evaluation, passing: Sequence[str]) -> Iterator[Result]:
+    yield from rows_if_there(task.out.results, Result)
+    if task.out is not task.run:
+        yield from (row for row in rows_if_there(task.run.results, Result) if row.failure not in passing)
 
 
 def _judge_item(run: RunFolder, sample: Sample, completion: Completion) -> JudgeItem:
@@ -100,5 +160,6 @@ def _judge_item(run: RunFolder, sample: Sample, completion: Completion) -> Judge
     )
 
 
-def _response_id(system: str, decoding: str, sample: Sample) -> str:
-    return f"{system}:{decoding}:{sample.id}"
+def response_id(system: str, decoding: str, sample: str) -> str:
+    """Id of the answer to a sample, named by its id."""
+    return f"{system}:{decoding}:{sample}"

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from typing import Final
 
 from srpo.errors import JudgeError, ModelError
-from srpo.judge.base import Judge, JudgeItem
-from srpo.progress import Advance
 from srpo.run_config import JudgeSettings
 from srpo.types import Verdict
 
@@ -26,17 +24,18 @@ _AGAIN_JUDGE: Final = {
 """What to do about a judge of some kind that fails throughout."""
 
 
-def judged(judge: Judge, settings: JudgeSettings, items: Sequence[JudgeItem], advance: Advance) -> list[Verdict]:
-    """Verdicts on items.  Raises JudgeError if all of many failed in a way that may pass."""
-    verdicts = judge.judge(items, advance)
+def check_judge(judge: str, settings: JudgeSettings, verdicts: Sequence[Verdict]) -> None:
+    """Raises JudgeError if all of many new judgements failed in a way that may pass.
+
+    Not for those that are asked for again: texts that always fail are together there, and would stop every start.
+    """
     broken = [verdict.reason for verdict in verdicts if verdict.failure in PASSING]
-    if len(items) >= OUTAGE and len(broken) == len(items):
+    if len(verdicts) >= OUTAGE and len(broken) == len(verdicts):
         problem = f"all {len(broken)} judgements failed, first: {broken[0]}"
-        raise JudgeError(f"{judge.name}: {problem}; {_AGAIN_JUDGE[settings.kind]}")
-    return verdicts
+        raise JudgeError(f"{judge}: {problem}; {_AGAIN_JUDGE[settings.kind]}")
 
 
 def check_outage(model: str, errors: Sequence[str | None], asked: int) -> None:
-    """Raises ModelError if all of many requests failed."""
+    """Raises ModelError if all of many new requests failed."""
     if asked >= OUTAGE and len(errors) == asked:
         raise ModelError(f"{model}: all {asked} requests failed, first: {errors[0]}; {_AGAIN}")

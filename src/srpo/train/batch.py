@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,10 +20,11 @@ from srpo.errors import DataError
 from srpo.models.chat import render_messages
 from srpo.models.encode import Prompt, encode_prompt, encode_segment, tokenizer_sha256
 from srpo.train.loss import LossType, Pair, needs_contrast, usable
+from srpo.train.lru import LRU
 from srpo.train.pack import Branch, Row, common_prefix, flat_rows, pack_tree
 from srpo.types import Contrast, Node, Sample, Tree
 
-StepImpl = Literal["tree", "flat"]
+Layout = Literal["tree", "flat"]
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,7 @@ class TreeExample:
     """A tree ready for the model.
 
     `rows` is one row (tree) or one per path (flat); `weight` is 0 for fillers and if the loss type has nothing to
-    learn from this visit.  `dropped` counts branches of contrasts that were too long, `rejected` those that hold
+    learn from this visit.  `dropped` names the nodes of branches that were too long, `rejected` counts those that hold
     placeholder ids or no token, `reencoded` those that had no stored ids.
     """
 
@@ -124,7 +125,7 @@ class TreeExample:
     pairs: tuple[Pair, ...]
     extras: dict[str, torch.Tensor]
     weight: float
-    dropped: int
+    dropped: tuple[int, ...]
     rejected: int
     reencoded: int
 
@@ -134,20 +135,25 @@ class TreeCollator:
     """Items to a micro-batch: `weights` [trees] and `examples`.
 
     At most `max_contrasts` contrasts per tree and visit, drawn by an RNG keyed on (seed, epoch, tree), and only the
-    branches that they name.  Prompts are kept encoded until `cache_bytes` are used.
+    branches that they name.  A path may have `max_length` tokens, and no more than a step may (`max_step_tokens`).
+    The last prompts are kept encoded, up to `cache_bytes`.
     """
 
     processor: Any
     end_ids: tuple[int, ...]
     banned_ids: frozenset[int]
     loss_type: LossType = "srpo"
-    step_impl: StepImpl = "tree"
+    step_impl: Layout = "tree"
     max_contrasts: int = 8
     max_length: int = 4096
+    max_step_tokens: int | None = None
     seed: int = 42
     cache_bytes: int = 2**28
-    _prompts: dict[str, Prompt] = field(default_factory=dict, repr=False)
-    _tokenizer: str | None = field(default=None, repr=False)
+    _prompts: LRU[str, Prompt] = field(init=False, repr=False)
+    _tokenizer: str | None = field(default=None, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._prompts = LRU(self.cache_bytes)
 
     def __call__(self, items: Sequence[TreeItem]) -> dict[str, Any]:
         examples = [self.encode(item) for item in items]
@@ -156,24 +162,25 @@ class TreeCollator:
     def encode(self, item: TreeItem) -> TreeExample:
         """Raises DataError if the tree's ids are of another tokenizer or its reference path cannot be used.
 
-        It cannot if it is longer than `max_length` with the prompt, or holds placeholder ids.
+        It cannot if it is too long with the prompt, or holds placeholder ids.
         """
         self._check_tokenizer(item.tree)
         prompt = self._prompt(item)
         segments = self._trunk(item.tree)
         forks = _running_length(len(prompt.ids), segments)
-        if forks[-1] > self.max_length:
+        name, limit = self._limit
+        if forks[-1] > limit:
             raise DataError(
-                f"tree {item.tree.id}: prompt and reference path have {forks[-1]} tokens, more than max_length "
-                f"{self.max_length}; raise max_length or drop the tree"
+                f"tree {item.tree.id}: prompt and reference path have {forks[-1]} tokens, more than {name} "
+                f"{limit}; raise {name} or drop the tree"
             )
-        ids, counts = self._branches(item, forks)
+        ids, dropped, counts = self._branches(item, forks)
         nodes, pairs = self._draw(item, ids, forks)
         branches = [Branch(item.tree.prefix(node), ids[node]) for node in nodes]
         if self.step_impl == "tree":
-            rows = [pack_tree(prompt.ids, segments, branches, self.max_length)]
+            rows = [pack_tree(prompt.ids, segments, branches)]
         else:
-            rows = flat_rows(prompt.ids, segments, branches, self.max_length)
+            rows = flat_rows(prompt.ids, segments, branches)
         idle = item.filler or (needs_contrast(self.loss_type) and not pairs)
         return TreeExample(
             id=item.tree.id,
@@ -183,10 +190,17 @@ class TreeCollator:
             pairs=pairs,
             extras=prompt.extras,
             weight=0.0 if idle else 1.0,
-            dropped=counts["dropped"],
+            dropped=tuple(dropped),
             rejected=counts["rejected"],
             reencoded=counts["reencoded"],
         )
+
+    @property
+    def _limit(self) -> tuple[str, int]:
+        """Tokens of the longest path that can be trained, and the setting that says so."""
+        if self.max_step_tokens is not None and self.max_step_tokens < self.max_length:
+            return "max_step_tokens", self.max_step_tokens
+        return "max_length", self.max_length
 
     def _check_tokenizer(self, tree: Tree) -> None:
         if tree.tokenizer is None:
@@ -200,15 +214,14 @@ class TreeCollator:
             )
 
     def _prompt(self, item: TreeItem) -> Prompt:
-        """One processor call per sample, kept while there is room."""
+        """One processor call per sample, while it is kept."""
         key = f"{item.sample.id}\n{item.instruction}"
-        if key in self._prompts:
-            return self._prompts[key]
-        prompt = encode_prompt(self.processor, render_messages(item.sample, item.folder, item.instruction))
-        size = sum(tensor.nbytes for tensor in prompt.extras.values())
-        if size <= self.cache_bytes:
-            self.cache_bytes -= size
-            self._prompts[key] = prompt
+        prompt = self._prompts.get(key)
+        if prompt is None:
+            prompt = encode_prompt(self.processor, render_messages(item.sample, item.folder, item.instruction))
+            # An id takes about 36 bytes in a tuple of integers.
+            size = sum(tensor.nbytes for tensor in prompt.extras.values()) + 36 * len(prompt.ids)
+            self._prompts.put(key, prompt, size)
         return prompt
 
     def _trunk(self, tree: Tree) -> list[tuple[int, ...]]:
@@ -224,20 +237,23 @@ class TreeCollator:
             raise DataError(f"tree {tree.id}: the reference path holds image placeholder tokens; drop the tree")
         return segments
 
-    def _branches(self, item: TreeItem, forks: Sequence[int]) -> tuple[dict[int, tuple[int, ...]], Counter[str]]:
-        """Ids of the branches that contrasts name and that can be used, by node, and counts of the others."""
+    def _branches(
+        self, item: TreeItem, forks: Sequence[int]
+    ) -> tuple[dict[int, tuple[int, ...]], list[int], Counter[str]]:
+        """Ids of the branches of contrasts that can be used, by node, those too long, and counts of the others."""
         tree, counts = item.tree, Counter[str]()
         kept: dict[int, tuple[int, ...]] = {}
+        dropped: list[int] = []
         for node in sorted({n for contrast in item.contrasts for n in (contrast.chosen, contrast.rejected)}):
             ids = self._branch_ids(tree.nodes[node])
             counts["reencoded"] += tree.nodes[node].token_ids is None
             if not ids or self.banned_ids.intersection(ids):
                 counts["rejected"] += 1
-            elif forks[tree.prefix(node)] + len(ids) > self.max_length:
-                counts["dropped"] += 1
+            elif forks[tree.prefix(node)] + len(ids) > self._limit[1]:
+                dropped.append(node)
             else:
                 kept[node] = ids
-        return kept, counts
+        return kept, dropped, counts
 
     def _branch_ids(self, node: Node) -> tuple[int, ...]:
         if node.token_ids is not None:
@@ -254,7 +270,7 @@ class TreeCollator:
             if contrast.chosen in ids and contrast.rejected in ids:
                 chosen, rejected = ids[contrast.chosen], ids[contrast.rejected]
                 tokens, shared = forks[contrast.prefix] - forks[0], common_prefix(chosen, rejected)
-                pair = Pair(contrast.chosen, contrast.rejected, contrast.prefix, tokens, shared)
+                pair = Pair(contrast.chosen, contrast.rejected, contrast.prefix, tokens, shared, contrast.weight)
                 if usable(pair, min(len(chosen), len(rejected)), self.loss_type):
                     able.append(pair)
         if len(able) > self.max_contrasts:
@@ -262,7 +278,7 @@ class TreeCollator:
             able = [able[i] for i in sorted(rng.sample(range(len(able)), self.max_contrasts))]
         nodes = sorted({node for pair in able for node in (pair.chosen, pair.rejected)})
         path = {node: number for number, node in enumerate(nodes, 1)}
-        pairs = (Pair(path[p.chosen], path[p.rejected], p.prefix, p.prefix_tokens, p.shared) for p in able)
+        pairs = (replace(p, chosen=path[p.chosen], rejected=path[p.rejected]) for p in able)
         return nodes, tuple(pairs)
 
 

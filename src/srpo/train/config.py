@@ -8,10 +8,10 @@ from typing import Any, Literal, get_args
 from transformers import TrainingArguments
 
 from srpo.errors import ConfigError
-from srpo.train.batch import StepImpl
 from srpo.train.loss import ContrastWeight, LossType
 
-TreeAttention = Literal["segments", "dense"]
+StepImpl = Literal["auto", "tree", "flat"]
+TreeAttention = Literal["auto", "segments", "dense", "varlen"]
 
 _CHOICES = {
     "loss_type": get_args(LossType),
@@ -42,10 +42,29 @@ class SRPOConfig(TrainingArguments):  # type: ignore[misc]
         default=4096, metadata={"help": "tokens of a path, image tokens included; longer branches are dropped whole"}
     )
     step_impl: StepImpl = field(
-        default="tree", metadata={"help": "tree stores every token once; flat repeats the prefix for every branch"}
+        default="auto",
+        metadata={
+            "help": "tree stores every token once; flat repeats the prefix for every branch; "
+            "auto is tree where it is exact for the model, else flat"
+        },
     )
     tree_attention: TreeAttention = field(
-        default="segments", metadata={"help": "segments, or dense (a mask over the row)"}
+        default="auto",
+        metadata={
+            "help": "segments, varlen (FlashAttention on CUDA) or dense (a mask over the row); "
+            "auto is varlen where it is installed, else segments"
+        },
+    )
+    max_step_tokens: int | None = field(
+        default=None,
+        metadata={
+            "help": "tokens of one forward and backward pass, image tokens and padding included; more trees than fit "
+            "take several passes, a tree that does not fit is split, with equal gradients"
+        },
+    )
+    max_step_patches: int | None = field(
+        default=None,
+        metadata={"help": "image patches of one forward and backward pass, if the vision tower runs in it"},
     )
     freeze_vision: bool = field(default=True, metadata={"help": "keep the vision tower and the connector as they are"})
     vision_cache_bytes: int = field(
@@ -81,6 +100,7 @@ class SRPOConfig(TrainingArguments):  # type: ignore[misc]
                 raise ConfigError(f"{name} is {getattr(self, name)!r}; choose one of {', '.join(choices)}")
         if self.contrast_lambda < 0:
             raise ConfigError(f"contrast_lambda is {self.contrast_lambda}; it must not be negative")
-        for name in ("max_contrasts", "max_length"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} is {getattr(self, name)}; it must be at least 1")
+        for name in ("max_contrasts", "max_length", "max_step_tokens", "max_step_patches"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ConfigError(f"{name} is {value}; it must be at least 1")

@@ -15,8 +15,8 @@ from torch.utils.checkpoint import checkpoint
 
 from srpo.train.loss import widen
 
-CHUNK_ELEMENTS = 2**26
-"""Logits computed at once (256 MiB in float32); beyond that, chunks are computed again in the backward pass."""
+CHUNK_ELEMENTS = 2**27
+"""Logits computed at once (512 MiB in float32); beyond that, chunks are computed again in the backward pass."""
 
 _SCALED_LOGITS = ("final_logit_softcapping", "logit_scale", "logits_scaling")
 

@@ -36,7 +36,8 @@ Z_MAX = -1e-6
 class Pair:
     """A contrast in terms of paths: numbers of the two branches, and where they fork and part.
 
-    `prefix` counts reference segments, `prefix_tokens` their tokens, `shared` the tokens both branches begin with.
+    `prefix` counts reference segments, `prefix_tokens` their tokens, `shared` the tokens both branches begin with;
+    `weight` is its share in the mean over contrasts.
     """
 
     chosen: int
@@ -44,6 +45,7 @@ class Pair:
     prefix: int
     prefix_tokens: int
     shared: int
+    weight: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -81,12 +83,19 @@ def reference_loss(logps_T: torch.Tensor) -> torch.Tensor:
     return -widen(logps_T).mean()
 
 
-def weigh_contrasts(loss_C: torch.Tensor, prefixes: Sequence[int], weight: ContrastWeight) -> torch.Tensor:
-    """Mean over contrasts, or (`step`) the mean over prefixes of the means within each prefix."""
+def weigh_contrasts(loss_C: torch.Tensor, pairs: Sequence[Pair], weight: ContrastWeight) -> torch.Tensor:
+    """Weighted mean over contrasts; with `step` first within each prefix, which then has its contrasts' mean weight."""
+    own_C = loss_C.new_tensor([pair.weight for pair in pairs])
     if weight == "contrast":
-        return loss_C.mean()
-    groups = [[i for i, p in enumerate(prefixes) if p == prefix] for prefix in sorted(set(prefixes))]
-    return torch.stack([loss_C[group].mean() for group in groups]).mean()
+        return _weighted_mean(loss_C, own_C)
+    prefixes = sorted({pair.prefix for pair in pairs})
+    groups = [[i for i, pair in enumerate(pairs) if pair.prefix == prefix] for prefix in prefixes]
+    means = torch.stack([_weighted_mean(loss_C[group], own_C[group]) for group in groups])
+    return _weighted_mean(means, torch.stack([own_C[group].mean() for group in groups]))
+
+
+def _weighted_mean(values: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    return (values * (weights / weights.mean())).mean()
 
 
 def combine(reference: torch.Tensor, contrast: torch.Tensor | None, contrast_lambda: float) -> torch.Tensor:
@@ -128,7 +137,7 @@ def tree_loss(
     reference = reference_loss(logps[0]) if loss_type == "srpo" else _chosen_loss(logps, pairs)
     z_chosen_C, z_rejected_C = (_means(logps, pairs, side, loss_type) for side in ("chosen", "rejected"))
     loss_C = contrast_loss(z_chosen_C, z_rejected_C)
-    contrast = weigh_contrasts(loss_C, [pair.prefix for pair in pairs], contrast_weight)
+    contrast = weigh_contrasts(loss_C, pairs, contrast_weight)
     metrics = {"reference_loss": reference.detach(), "contrast_loss": contrast.detach()}
     metrics |= _contrast_metrics(z_chosen_C.detach(), z_rejected_C.detach())
     return LossOut(combine(reference, contrast, contrast_lambda), metrics)

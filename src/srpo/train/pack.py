@@ -12,7 +12,7 @@ read from the last token of its prefix, on the trunk, so nothing has to be copie
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 REFERENCE = 0
@@ -84,20 +84,15 @@ def pack_tree(
     limit = forks[-1] if max_length is None else max_length
     if forks[-1] > limit:
         raise ValueError(f"prompt and reference path have {forks[-1]} tokens, more than max_length {max_length}")
-    ids = [*prompt_ids, *(i for segment in trunk_segments for i in segment)]
-    trunk, prompt = len(ids), len(prompt_ids)
-    spans: list[Span] = []
-    scored = [ScoredPath(REFERENCE, tuple(range(prompt - 1, trunk - 1)), tuple(ids[prompt:]))]
+    ids = (*prompt_ids, *(i for segment in trunk_segments for i in segment))
+    prompt = len(prompt_ids)
+    reference = ScoredPath(REFERENCE, tuple(range(prompt - 1, len(ids) - 1)), ids[prompt:])
+    kept = []
     for number in sorted(range(len(branches)), key=lambda j: branches[j].prefix):
-        branch = branches[number]
-        fork = _fork(forks, branch)
-        if max_length is not None and fork + len(branch.ids) > max_length:
-            continue
-        span = Span(len(ids), len(ids) + len(branch.ids), fork)
-        spans.append(span)
-        ids.extend(branch.ids)
-        scored.append(ScoredPath(number + 1, (fork - 1, *range(span.start, span.end - 1)), branch.ids))
-    return Row(tuple(ids), prompt, trunk, tuple(spans), tuple(scored))
+        fork = _fork(forks, branches[number])
+        if max_length is None or fork + len(branches[number].ids) <= max_length:
+            kept.append((number + 1, fork, branches[number].ids))
+    return _row(ids, prompt, [reference], kept)
 
 
 def flat_rows(
@@ -111,14 +106,21 @@ def flat_rows(
     Drops and raises as `pack_tree` does.
     """
     tree = pack_tree(prompt_ids, trunk_segments, branches, max_length)
-    rows = [Row(tree.ids[: tree.trunk], tree.prompt, tree.trunk, (), tree.scored[:1])]
-    for span, path in zip(tree.spans, tree.scored[1:], strict=True):
-        end = span.fork + len(path.targets)
-        reads = tuple(range(span.fork - 1, end - 1))
-        scored = (ScoredPath(path.path, reads, path.targets),)
-        alone = (Span(span.fork, end, span.fork),)
-        rows.append(Row(tree.ids[: span.fork] + path.targets, tree.prompt, span.fork, alone, scored))
-    return rows
+    return [_only(tree, {path.path}) for path in tree.scored]
+
+
+def cut_rows(rows: Sequence[Row], paths: Collection[int]) -> tuple[Row, ...]:
+    """What remains of the rows of one tree if they hold only these paths.
+
+    The trunk ends at the last fork that is left, or stays whole with the reference path; rows without any of the paths
+    are left out.
+    """
+    return tuple(_only(row, paths) for row in rows if any(path.path in paths for path in row.scored))
+
+
+def unique_tokens(rows: Sequence[Row]) -> int:
+    """Tokens of one tree, each counted once: the fewest that a step can process, whatever its rows are."""
+    return max(row.trunk for row in rows) + sum(span.end - span.start for row in rows for span in row.spans)
 
 
 def common_prefix(first: Sequence[int], second: Sequence[int]) -> int:
@@ -127,6 +129,30 @@ def common_prefix(first: Sequence[int], second: Sequence[int]) -> int:
         if a != b:
             return length
     return min(len(first), len(second))
+
+
+def _row(
+    trunk_ids: tuple[int, ...],
+    prompt: int,
+    reference: Sequence[ScoredPath],
+    branches: Sequence[tuple[int, int, tuple[int, ...]]],
+) -> Row:
+    """Trunk and branches (path number, fork, ids) joined."""
+    ids, spans, scored = list(trunk_ids), [], list(reference)
+    for path, fork, branch_ids in branches:
+        span = Span(len(ids), len(ids) + len(branch_ids), fork)
+        spans.append(span)
+        ids.extend(branch_ids)
+        scored.append(ScoredPath(path, (fork - 1, *range(span.start, span.end - 1)), branch_ids))
+    return Row(tuple(ids), prompt, len(trunk_ids), tuple(spans), tuple(scored))
+
+
+def _only(row: Row, paths: Collection[int]) -> Row:
+    reference = [path for path in row.scored if path.path == REFERENCE and REFERENCE in paths]
+    branches = [path for path in row.scored if path.path != REFERENCE]
+    kept = [(p.path, s.fork, p.targets) for s, p in zip(row.spans, branches, strict=True) if p.path in paths]
+    trunk = row.trunk if reference else max(fork for _, fork, _ in kept)
+    return _row(row.ids[:trunk], row.prompt, reference, kept)
 
 
 def _forks(prompt_ids: Sequence[int], trunk_segments: Sequence[tuple[int, ...]]) -> list[int]:

@@ -10,15 +10,25 @@ from typing import Any
 
 import torch
 
-from srpo.models.encode import Prompt, prompt_positions
-from srpo.train.attention import attention_inputs, row_ids, row_positions
+from srpo.models.encode import PER_TOKEN, Prompt
+from srpo.models.families import Positions, family_of
+from srpo.train.attention import attention_inputs, own_positions, row_ids, row_positions
 from srpo.train.batch import TreeExample
 from srpo.train.logprobs import token_logps, unwrap
+from srpo.train.lru import LRU
 from srpo.train.pack import Row
-from srpo.train.vision import PER_TOKEN, VisionFeatures, encoded_images, stacked_images
+from srpo.train.vision import VisionFeatures, encoded_images, stacked_images
 
 PathLogps = dict[int, torch.Tensor]
 """Token log-probabilities [T] by path number, 0 = reference path."""
+
+_POSITION_BYTES = 2**26
+
+
+def unscored(example: TreeExample, device: torch.device) -> PathLogps:
+    """A constant for every token of an example: -1, where all objectives are finite."""
+    paths = [path for row in example.rows for path in row.scored]
+    return {path.path: torch.full((len(path.targets),), -1.0, device=device) for path in paths}
 
 
 class TreeScorer:
@@ -29,7 +39,7 @@ class TreeScorer:
 
     def __init__(self, vision: VisionFeatures | None) -> None:
         self.vision = vision
-        self._positions: dict[tuple[str, tuple[int, ...]], torch.Tensor] = {}
+        self._positions: LRU[tuple[str, tuple[int, ...]], torch.Tensor] = LRU(_POSITION_BYTES)
 
     def __call__(self, model: Any, examples: Sequence[TreeExample]) -> list[PathLogps]:
         """Log-probabilities per example, in float32 or wider, with gradients."""
@@ -59,10 +69,9 @@ class TreeScorer:
         device = core.device
         # Nothing sees padding; a text token asks for no image features.
         ids_BN = row_ids(rows, pad=rows[0].ids[-1], device=device)
-        prompts = [self._prompt_positions(core, example, row) for example, row in zip(examples, rows, strict=True)]
         inputs = {
             "input_ids": ids_BN,
-            "position_ids": row_positions(rows, prompts, device),
+            **self._placed(core, examples, rows),
             **attention_inputs(core, rows, device),
             **self._images(model, examples, device),
         }
@@ -73,17 +82,30 @@ class TreeScorer:
 
     def _images(self, model: Any, examples: Sequence[TreeExample], device: torch.device) -> dict[str, Any]:
         if self.vision is not None:
-            return encoded_images([self.vision.get(model, e.image, e.extras) for e in examples])
+            return encoded_images(model, [self.vision.get(model, e.image, e.extras) for e in examples])
         return {key: tensor.to(device) for key, tensor in stacked_images([e.extras for e in examples]).items()}
 
-    def _prompt_positions(self, core: Any, example: TreeExample, row: Row) -> torch.Tensor:
+    def _placed(self, core: Any, examples: Sequence[TreeExample], rows: Sequence[Row]) -> dict[str, torch.Tensor]:
+        """Position ids, or what a model makes them of if only it knows them."""
+        find = family_of(core.config).positions
+        if find is None:
+            found = own_positions(rows, [example.extras for example in examples])
+            return {key: tensor.to(core.device) for key, tensor in found.items()}
+        pairs = zip(examples, rows, strict=True)
+        prompts = [self._prompt_positions(core, find, example, row) for example, row in pairs]
+        return {"position_ids": row_positions(rows, prompts, core.device)}
+
+    def _prompt_positions(self, core: Any, find: Positions, example: TreeExample, row: Row) -> torch.Tensor:
         """The model's positions of the prompt and of one text token after it, [A, P + 1]."""
         key = (example.image, row.ids[: row.prompt])
-        if key not in self._positions:
+        positions = self._positions.get(key)
+        if positions is None:
             light = {k: t for k, t in example.extras.items() if not k.startswith("pixel")}
             prompt = Prompt(row.ids[: row.prompt], light)
             # The first token of any path is text, so it may stand for the token after the prompt.
             following = row.ids[: row.prompt + 1]
-            positions = prompt_positions(core, prompt.model_inputs(following, torch.device("cpu")))
-            self._positions[key] = positions if positions.ndim == 2 else positions[:, 0]
-        return self._positions[key]
+            positions = find(core, prompt.model_inputs(following, torch.device("cpu")))
+            positions = positions if positions.ndim == 2 else positions[:, 0]
+            # The key holds the prompt's ids, about 36 bytes each.
+            self._positions.put(key, positions, positions.nbytes + 36 * row.prompt)
+        return positions

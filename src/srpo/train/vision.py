@@ -9,13 +9,11 @@ from typing import Any
 
 import torch
 from torch import nn
-from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from srpo.errors import ModelError
+from srpo.models.encode import PER_TOKEN
+from srpo.models.families import Features, family_of
 from srpo.train.logprobs import unwrap
-
-PER_TOKEN = frozenset({"mm_token_type_ids", "token_type_ids"})
-"""Processor outputs with one number per prompt token; positions are made from them, the forward pass needs none."""
 
 _DEFAULT_ADAPTERS = ("q_proj", "v_proj")
 
@@ -49,6 +47,11 @@ def vision_frozen(model: Any) -> bool:
     return not any(parameter.requires_grad for parameter in vision_parameters(model))
 
 
+def keeps_features(model: Any) -> bool:
+    """Whether image features may be computed once: nothing before the language model is trained, and it takes them."""
+    return family_of(unwrap(model).config).read_features is not None and vision_frozen(model)
+
+
 def restrict_to_language(peft_config: Any, model: Any) -> Any:
     """A copy of the adapter configuration whose targets lie in the language model.
 
@@ -71,16 +74,22 @@ class VisionFeatures:
 
     def __init__(self, max_bytes: int) -> None:
         self._room = max_bytes
-        self._features: dict[str, list[torch.Tensor]] = {}
+        self._features: dict[str, Features] = {}
 
-    def get(self, model: Any, image: str, extras: Mapping[str, torch.Tensor]) -> list[torch.Tensor]:
-        """Features of one prompt's pictures, each [image tokens, hidden size]; `image` names the pixels."""
+    def get(self, model: Any, image: str, extras: Mapping[str, torch.Tensor]) -> Features:
+        """Features of one prompt's pictures, each [image tokens, hidden size]; `image` names the pixels.
+
+        Raises ModelError if the model's family has no features that can be kept.
+        """
         if image in self._features:
             return self._features[image]
         core = unwrap(model)
+        read = family_of(core.config).read_features
+        if read is None:
+            raise ModelError(f"{core.config.model_type}: it is not known how this model takes image features")
         inputs = {key: tensor.to(core.device) for key, tensor in extras.items() if key not in PER_TOKEN}
         with torch.no_grad():
-            features = [f.detach() for f in core.get_image_features(**inputs, return_dict=True).pooler_output]
+            features = tuple(f.detach() for f in read(core.get_image_features(**inputs, return_dict=True)))
         size = sum(f.nbytes for f in features)
         if size <= self._room:
             self._room -= size
@@ -88,10 +97,9 @@ class VisionFeatures:
         return features
 
 
-def encoded_images(features: Sequence[Sequence[torch.Tensor]]) -> dict[str, Any]:
+def encoded_images(model: Any, features: Sequence[Features]) -> dict[str, Any]:
     """Model inputs that replace pixels by the features of each row, in order."""
-    flat = [feature for row in features for feature in row]
-    return {"mm_encoder_outputs": {"image": BaseModelOutputWithPooling(pooler_output=flat)}}
+    return {"mm_encoder_outputs": {"image": family_of(unwrap(model).config).join_features(features)}}
 
 
 def stacked_images(extras: Sequence[Mapping[str, torch.Tensor]]) -> dict[str, torch.Tensor]:

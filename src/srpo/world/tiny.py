@@ -30,7 +30,8 @@ END = "<end_of_utterance>"
 SPECIALS = ("<pad>", "<unk>", END, "<fake_token_around_image>", "<global-img>", "<image>")
 CHAT_TEMPLATE = (
     "{% for m in messages %}{{ m['role'] | capitalize }}:{% for part in m['content'] %}"
-    "{% if part['type'] == 'image' %}<image>{% else %}{{ ' ' + part['text'] }}{% endif %}{% endfor %}"
+    "{% if part['type'] == 'image' %}<image>{% else %}"
+    "{{ ('\\n' if m['role'] == 'assistant' else ' ') + part['text'] }}{% endif %}{% endfor %}"
     "<end_of_utterance>\n{% endfor %}{% if add_generation_prompt %}Assistant:\n{% endif %}"
 )
 

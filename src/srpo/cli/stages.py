@@ -1,0 +1,166 @@
+"""Commands that run the stages: all of them, or one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from srpo.cli.fresh import prepare, settings_source
+from srpo.cli.machines import LaunchOption, train_along, train_in_processes
+from srpo.cli.terminal import ConfigOption, OverridesArgument, RunArgument, console, say, show_report
+from srpo.config import load_config
+from srpo.inputs import check_inputs
+from srpo.processes import rank
+from srpo.progress import console_bars
+from srpo.run_config import TRAINED, RunConfig, recipe_path
+from srpo.runs import RunFolder
+
+ShardOption = Annotated[
+    str | None,
+    typer.Option("--shard", help="do this share alone, such as 3/16; `srpo merge` puts all together", metavar="I/N"),
+]
+
+
+def demo(
+    overrides: OverridesArgument = None,
+    out: Annotated[Path, typer.Option(help="run folder", metavar="DIR")] = Path("runs/demo"),
+    config: ConfigOption = None,
+    resume: Annotated[bool, typer.Option("--resume", help="go on with the run that is in the folder")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="delete the run that is in the folder and start anew")] = False,
+) -> None:
+    """Run the whole chain: draw, explore, judge, train, evaluate, report.
+
+    Without --config it uses the embedded world and its tiny model: about five minutes on two cores, no network,
+    no GPU.  Stop it with Ctrl-C whenever you like; `srpo demo --resume` goes on where it stopped.
+
+    Example: srpo demo --out runs/small world.train=16 train.max_steps=20
+    """
+    from srpo.stages import plan
+    from srpo.systems import check_trainable
+
+    settings = load_config(settings_source(out, config, overrides, resume), overrides or [], RunConfig)
+    if TRAINED in settings.evaluate.systems:
+        check_trainable(settings)
+    prepare(out, resume, fresh, settings)
+    run = RunFolder.create(out)
+    with run.lock():
+        _start(run, settings)
+        for name in plan(settings):
+            _stage(run, settings, name)
+        show_report(run)
+
+
+def build(
+    out: Annotated[Path, typer.Argument(help="run folder to make", metavar="RUN")],
+    overrides: OverridesArgument = None,
+    config: ConfigOption = None,
+) -> None:
+    """Make a run folder: save its settings, and draw the embedded world or take over your samples.
+
+    Example: srpo build runs/mine --config demo world.train=32 train.max_steps=20
+    """
+    settings = load_config(recipe_path(config), overrides or [], RunConfig)
+    if not RunFolder(out).samples.exists():
+        check_inputs(settings)
+    run = RunFolder.create(out)
+    with run.lock():
+        _start(run, settings)
+        _stage(run, settings, "build")
+    say(f"samples in {run.samples}")
+
+
+def explore(run: RunArgument, shard: ShardOption = None) -> None:
+    """Sample branches from every prefix of the reference paths (trees.jsonl).
+
+    Example: srpo explore runs/mine
+    """
+    _run_one(run, "explore", shard)
+
+
+def judge(run: RunArgument, shard: ShardOption = None) -> None:
+    """Judge the final answer of every branch (verdicts.jsonl).
+
+    Example: srpo judge runs/mine
+    """
+    _run_one(run, "judge", shard)
+
+
+def train(run: RunArgument, launch: LaunchOption = None) -> None:
+    """Train on references and contrasts (contrasts.jsonl, checkpoint/).
+
+    Example: srpo train runs/mine
+    """
+    if launch is not None:
+        train_in_processes(*_opened(run), launch)
+    elif rank() > 0:
+        train_along(*_opened(run))
+    else:
+        _run_one(run, "train")
+
+
+def evaluate(run: RunArgument, shard: ShardOption = None) -> None:
+    """Let base and trained model answer the held-out samples, and score them (results.jsonl).
+
+    Example: srpo evaluate runs/mine
+    """
+    _run_one(run, "evaluate", shard)
+
+
+def report(run: RunArgument) -> None:
+    """Compute all figures (report.json, report.html) and print the table before/after.
+
+    Example: srpo report runs/mine
+    """
+    show_report(_run_one(run, "report"))
+
+
+def merge(
+    run: RunArgument,
+    stage: Annotated[str, typer.Argument(help="explore, judge or evaluate", metavar="STAGE")],
+) -> None:
+    """Put the shards of a stage together, once all of them are finished.
+
+    Example: srpo merge runs/mine explore
+    """
+    from srpo.stage_lines import describe
+    from srpo.stages.shards import count_shards, merge_shards
+
+    folder, settings = _opened(run)
+    merge_shards(folder, settings, stage, count_shards(folder, settings, stage))
+    for line in describe(folder, settings, stage):
+        say(line)
+
+
+def _run_one(path: Path, name: str, shard: str | None = None) -> RunFolder:
+    run, settings = _opened(path)
+    if shard is not None:
+        from srpo.stages.shards import parse_shard, run_shard
+
+        say(f"{name}: {run_shard(run, settings, name, parse_shard(shard), console_bars(console))}")
+        return run
+    with run.lock():
+        _stage(run, settings, name)
+    return run
+
+
+def _opened(path: Path) -> tuple[RunFolder, RunConfig]:
+    run = RunFolder.open(path)
+    settings = load_config(run.config, [], RunConfig)
+    run.check_config()
+    return run, settings
+
+
+def _start(run: RunFolder, settings: RunConfig) -> None:
+    run.save_config(settings)
+    run.record_seeds({"run": settings.seed, "world": settings.world.seed})
+
+
+def _stage(run: RunFolder, settings: RunConfig, name: str) -> None:
+    from srpo.stage_lines import describe
+    from srpo.stages import run_stage
+
+    run_stage(run, settings, name, console_bars(console))
+    for line in describe(run, settings, name):
+        say(line)
