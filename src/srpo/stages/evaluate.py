@@ -70,6 +70,10 @@ def _answer(task: Evaluation, system: str, bars: Bars) -> None:
     if not todo and not failed:
         return
     model = load_system(task.run, task.config, system, bars)
+    if task.config.model.startswith("openai:"):
+        from srpo.models.probe import check_server  # its client takes a while to import
+
+        check_server(model, "texts")
     with bars(f"answer as {system}", len(rows), len(rows) - len(todo) - len(failed)) as advance:
         for chunk in chunks(todo, CHUNK):
             answers = _ask(task, system, chunk, model, advance)
