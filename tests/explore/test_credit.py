@@ -35,3 +35,9 @@ def test_a_prefix_without_branches_gives_no_credit():
 def test_weights_by_hand():
     # Smoothed rates 1.5/5, 3.5/5, 0.5/5, then 1.
     assert credit_weights([Value(1, 4), Value(3, 4), Value(0, 4)]) == pytest.approx([0.4, 0.0, 0.9])
+
+
+def test_a_prefix_without_branches_is_passed_over():
+    # From 1.5/9 to 3.5/5, whatever lies between; nothing is known about the value there.
+    found = credit_weights([Value(1, 8), Value(0, 0), Value(3, 4), Value(0, 0)])
+    assert found == pytest.approx([3.5 / 5 - 1.5 / 9, 0.0, 1 - 3.5 / 5, 0.0])

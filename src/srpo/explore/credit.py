@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 from srpo.stats import Interval, wilson
 from srpo.types import Outcome
@@ -75,10 +74,15 @@ def credit(before: Value, after: Value | None) -> Credit:
 
 
 def credit_weights(values: Sequence[Value]) -> list[float]:
-    """Weight of the contrasts of each prefix: the smoothed credit of the step that comes next, 0 if it is negative.
+    """Weight of the contrasts of each prefix: the smoothed credit of what comes next, 0 if it is negative.
 
     A branch that fails at a prefix whose next reference step raises the value has failed where the reference did not.
-    Before a step of no credit the outcome is decided elsewhere, and a contrast there is mostly chance.
+    Before a step of no credit the outcome is decided elsewhere, and a contrast there is mostly chance.  A prefix
+    without branches is passed over: the credit then is that of all steps up to the next one that has some.
     """
-    smoothed = [*(value.smoothed for value in values), 1.0]
-    return [max(0.0, after - before) for before, after in pairwise(smoothed)]
+    weights: list[float] = []
+    after = 1.0
+    for value in reversed(values):
+        weights.append(max(0.0, after - value.smoothed) if value.decided else 0.0)
+        after = value.smoothed if value.decided else after
+    return weights[::-1]

@@ -29,7 +29,7 @@ def explore(  # noqa: PLR0913 - all of them are what a caller decides
     progress: Progress | None = None,
     label: Label | None = None,
 ) -> list[Completion]:
-    """Grow one tree per sample and hand it over as soon as its batch is done; returns the failed completions.
+    """Grow one tree per sample and hand it over as soon as its batch is done; returns the failures that cost a tree.
 
     To resume, leave out the samples whose trees are there already: a sample's branches do not depend on the
     others.  A sample of which more than `settings.max_failed_branches` failed gives no tree, so that a resumed run
@@ -46,11 +46,12 @@ def explore(  # noqa: PLR0913 - all of them are what a caller decides
         _grow(growths, model, label, progress)
         for growth in growths:
             tree, failed = growth.tree(model)
-            failures += failed
-            if tree is not None:
-                on_tree(tree)
-                if progress is not None and growth.spared:
-                    progress(growth.spared)
+            if tree is None:
+                failures += failed
+                continue
+            on_tree(tree)
+            if progress is not None and growth.spared:
+                progress(growth.spared)
     return failures
 
 
@@ -112,7 +113,9 @@ class Growth:
         own = [i for i, request in enumerate(self.asked) if len(request.prefix) == prefix]
         if not self.outcomes:
             return Counts(branches=len(own))
-        texts = {kind: [self.answers[i].text for i in own if self.outcomes[i] == kind] for kind in _DECIDED}
+        # Alike as contrasts see it: by ids, where there are ids.
+        alike = {i: self.answers[i].token_ids or self.answers[i].text for i in own}
+        texts = {kind: [alike[i] for i in own if self.outcomes[i] == kind] for kind in _DECIDED}
         return Counts(
             branches=len(own),
             favourable=len(texts["favourable"]),
