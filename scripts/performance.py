@@ -37,7 +37,7 @@ def main() -> None:
 
 def load() -> dict[str, TrainBench | ExploreBench]:
     """Measurements by file name."""
-    files = sorted(MEASUREMENTS.glob("*.json"), reverse=True)
+    files = [*sorted(MEASUREMENTS.glob("train-*.json")), *sorted(MEASUREMENTS.glob("explore-*.json"))]
     return {file.name: RESULT.validate_json(file.read_bytes()) for file in files}
 
 

@@ -26,7 +26,7 @@ LEVELS = (
     ("explore", "train", "evaluate", "report", "world"),
     ("progress",),
     ("run_config", "systems", "own_samples", "inputs", "finished", "stages", "stage_lines", "training", "reporting"),
-    ("rewards", "export", "launch"),
+    ("rewards", "export", "launch", "ray_shards"),
     ("serve", "bench"),
     ("cli",),
     ("__main__",),

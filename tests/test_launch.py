@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import time
+from argparse import Namespace
 
 import psutil
 import pytest
@@ -110,12 +111,42 @@ def test_an_update_that_cannot_be_shared():
 
 @pytest.mark.parametrize("name", ["cpu2", "ddp", "deepspeed_zero3", "fsdp2"])
 def test_accelerate_reads_our_files(name):
-    from accelerate.commands.launch import _validate_launch_command, launch_command_parser
-
-    path = shipped()[name]
-    config = load_config_from_file(str(path))  # refuses unknown keys
-    words = ["--config_file", str(path), "--num_processes", "4", "-m", "srpo", "train", "run"]
-    arguments, _, _ = _validate_launch_command(launch_command_parser().parse_args(words))
+    config, arguments = load_config_from_file(str(shipped()[name])), _arguments(name)  # the first refuses unknown keys
     assert arguments.num_processes == 4 and arguments.mixed_precision == "no" and config.num_machines == 1
     kinds = {"cpu2": "multi_gpu", "ddp": "multi_gpu", "deepspeed_zero3": "use_deepspeed", "fsdp2": "use_fsdp"}
     assert [kind for kind in ("multi_gpu", "use_deepspeed", "use_fsdp") if getattr(arguments, kind)] == [kinds[name]]
+
+
+def _arguments(name: str) -> Namespace:
+    """What `accelerate launch` makes of one of our files."""
+    from accelerate.commands.launch import _validate_launch_command, launch_command_parser
+
+    words = ["--config_file", str(shipped()[name]), "--num_processes", "4", "-m", "srpo", "train", "run"]
+    arguments: Namespace = _validate_launch_command(launch_command_parser().parse_args(words))[0]
+    return arguments
+
+
+def test_the_processes_build_fsdp2_from_our_file(monkeypatch):
+    from accelerate.utils import FullyShardedDataParallelPlugin
+    from accelerate.utils.launch import prepare_multi_gpu_env
+
+    for name, value in prepare_multi_gpu_env(_arguments("fsdp2")).items():
+        monkeypatch.setenv(name, value)
+    plugin = FullyShardedDataParallelPlugin()
+    assert (plugin.fsdp_version, plugin.reshard_after_forward, plugin.cpu_ram_efficient_loading) == (2, True, False)
+    assert plugin.auto_wrap_policy is not None and plugin.state_dict_type.name == "FULL_STATE_DICT"
+
+
+def test_the_processes_build_zero3_from_our_file(monkeypatch):
+    from accelerate.utils import DeepSpeedPlugin
+    from accelerate.utils.launch import prepare_deepspeed_cmd_env
+
+    arguments = _arguments("deepspeed_zero3")
+    arguments.deepspeed_fields_from_accelerate_config = ""  # as `accelerate launch` does once it has found deepspeed
+    for name, value in prepare_deepspeed_cmd_env(arguments)[1].items():
+        monkeypatch.setenv(name, value)
+    plugin = DeepSpeedPlugin()
+    zero = plugin.deepspeed_config["zero_optimization"]
+    assert zero["stage"] == 3 and zero["stage3_gather_16bit_weights_on_model_save"] is True
+    assert zero["offload_param"]["device"] == zero["offload_optimizer"]["device"] == "none"
+    assert plugin.zero3_init_flag is False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from importlib import resources
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from srpo.errors import ConfigError, DataError
 from srpo.judge.base import Judge
@@ -17,18 +17,20 @@ from srpo.run_config import BASE, EMBEDDED, SEEDS, TRAINED, JudgeSettings, RunCo
 from srpo.runs import RunFolder
 from srpo.world import ASSETS, OracleJudge
 
-_KEPT_TOKENS: Final = 65_536
-"""Tokens of prompts whose keys and values stay between the rounds of an exploration; some gigabytes for a 3B model."""
-
 
 def load_system(run: RunFolder, config: RunConfig, system: str, bars: Bars) -> Model:
     """The model of one of the two systems.  Raises DataError if the trained one is not there yet."""
     return load_trained(run, config, config.rounds if system == TRAINED else 0, bars, system)
 
 
-def load_trained(run: RunFolder, config: RunConfig, rounds: int, bars: Bars, title: str = BASE) -> Model:
-    """The model after some rounds of training; after none it is the base.  Raises DataError if it is not there."""
-    spec, options = _model_options(config.model, config.base_url, config)
+def load_trained(
+    run: RunFolder, config: RunConfig, rounds: int, bars: Bars, title: str = BASE, kept_tokens: int = 0
+) -> Model:
+    """The model after some rounds of training; after none it is the base.  Raises DataError if it is not there.
+
+    `kept_tokens` is how many tokens of prompts a local model keeps for later calls.
+    """
+    spec, options = _model_options(config.model, config.base_url, config, kept_tokens)
     if rounds:
         folder = check_trained(run, rounds)
         if is_adapter(folder):
@@ -42,7 +44,7 @@ def load_trained(run: RunFolder, config: RunConfig, rounds: int, bars: Bars, tit
 
 
 def load_judge(config: RunConfig, settings: JudgeSettings, seed: int) -> Judge:
-    """The judge that the settings describe."""
+    """The judge that the settings describe; a server of it is not asked anything yet."""
     if settings.kind == "oracle":
         return OracleJudge()
     if settings.kind == "simulated":
@@ -52,12 +54,7 @@ def load_judge(config: RunConfig, settings: JudgeSettings, seed: int) -> Judge:
     from srpo.judge.model import ModelJudge
 
     spec, options = _model_options(str(settings.model), settings.base_url, config)
-    model = load_model(spec, **options)
-    if spec.startswith("openai:"):
-        from srpo.models.probe import check_server  # its client takes a while to import
-
-        check_server(model, "texts")
-    return ModelJudge(model)
+    return ModelJudge(load_model(spec, **options))
 
 
 class Start(NamedTuple):
@@ -157,7 +154,7 @@ def instruction_of(config: RunConfig) -> str | None:
 
 
 def _model_options(
-    model: str, base_url: str | tuple[str, ...] | None, config: RunConfig
+    model: str, base_url: str | tuple[str, ...] | None, config: RunConfig, kept_tokens: int = 0
 ) -> tuple[str, dict[str, object]]:
     """What `load_model` takes for a model or a judge of this run."""
     if model.startswith("openai:"):
@@ -166,6 +163,4 @@ def _model_options(
     from srpo.models.decode import Limits
 
     spec = f"hf:{base_path(config)}" if model == EMBEDDED else model
-    # Budgets that go by outcomes come back to the same prompts.
-    kept = 0 if config.explore.budget == "fixed" else _KEPT_TOKENS
-    return spec, {"dtype": config.dtype, "limits": Limits(max_rows=config.max_rows, max_kept_tokens=kept)}
+    return spec, {"dtype": config.dtype, "limits": Limits(max_rows=config.max_rows, max_kept_tokens=kept_tokens)}

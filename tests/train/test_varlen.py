@@ -16,7 +16,7 @@ from srpo.train.batch import TreeCollator
 from srpo.train.loss import tree_loss
 from srpo.train.scorer import TreeScorer
 from srpo.train.segments import use_segments
-from srpo.train.varlen import use_varlen, varlen_problem
+from srpo.train.varlen import kernel_problem, use_varlen, varlen_problem
 
 
 def plain_kernel(  # noqa: PLR0913 - the signature of flash_attn_varlen_func
@@ -66,6 +66,20 @@ def test_the_varlen_path_equals_segments_with_gradients(double, tmp_path):
     for name, expected in gradients.items():
         scale = expected.abs().max().clamp(min=1e-6)
         assert (other_gradients[name] - expected).abs().max() / scale < 1e-6, name
+
+
+def test_a_kernel_that_aligns_its_mask_at_the_start_is_not_trusted():
+    def at_the_start(q: Any, k: Any, v: Any, q_ends: Any, k_ends: Any, *rest: Any, **options: Any) -> torch.Tensor:
+        # As if keys had no prefix: each sequence sees as many keys as it has queries, from the first one on.
+        out = []
+        for (q0, q1), (k0, _) in zip(pairwise(q_ends.tolist()), pairwise(k_ends.tolist()), strict=True):
+            one = [x.transpose(0, 1)[None] for x in (q[q0:q1], k[k0 : k0 + q1 - q0], v[k0 : k0 + q1 - q0])]
+            out.append(scaled_dot_product_attention(*one, is_causal=True)[0].transpose(0, 1))
+        return torch.cat(out)
+
+    cpu = torch.device("cpu")
+    assert kernel_problem(cpu, torch.float32, plain_kernel) is None
+    assert "off by" in str(kernel_problem(cpu, torch.float32, at_the_start))
 
 
 def test_the_kernel_is_asked_for_only_where_it_can_run(idefics3):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -78,17 +78,21 @@ class Growth:
         chosen = next_prefixes(self.settings.budget, counts, self._costs(), most, prior)
         return [self.open[prefix].pop(0) for prefix in chosen]
 
-    def take(self, requests: Sequence[Request], answers: Sequence[Completion], label: Label | None) -> None:
-        """Add the answers of a round, with their outcomes if somebody labels them."""
+    def take(self, requests: Sequence[Request], answers: Sequence[Completion]) -> list[JudgeItem]:
+        """Add the answers of a round; returns what a judge sees of those that did not fail."""
         items: list[JudgeItem] = []
         for request, answer in zip(requests, answers, strict=True):
             self.asked.append(request)
             self.answers.append(answer)
             if answer.finish != "error":
                 items.append(self._item(request, answer))
-        if label is not None:
-            found = iter(label(items))
-            self.outcomes += ["missing" if a.finish == "error" else _whole(next(found), a) for a in answers]
+        return items
+
+    def learn(self, outcomes: Iterator[Outcome]) -> None:
+        """Take the outcomes of the answers that have none yet; those that failed or were cut off are missing."""
+        for answer in self.answers[len(self.outcomes) :]:
+            found = "missing" if answer.finish == "error" else next(outcomes)
+            self.outcomes.append("missing" if answer.finish == "length" else found)
 
     def tree(self, model: Model) -> tuple[Tree | None, list[Completion]]:
         """The finished tree, none if too many branches failed; and the failures."""
@@ -141,9 +145,8 @@ def _grow(growths: Sequence[Growth], model: Model, label: Label | None, progress
     """Rounds of all samples together, until none wants a branch."""
     while rounds := [(growth, wanted) for growth in growths if (wanted := growth.wanted())]:
         answers = iter(model.generate([request for _, wanted in rounds for request in wanted], progress))
-        for growth, wanted in rounds:
-            growth.take(wanted, list(islice(answers, len(wanted))), label)
-
-
-def _whole(found: Outcome, answer: Completion) -> Outcome:
-    return "missing" if answer.finish == "length" else found
+        items = [item for growth, wanted in rounds for item in growth.take(wanted, list(islice(answers, len(wanted))))]
+        if label is not None:
+            outcomes = iter(label(items))
+            for growth, _ in rounds:
+                growth.learn(outcomes)

@@ -13,7 +13,7 @@ from srpo.finished import contrasts_of, of_splits
 from srpo.models.chat import render_messages
 from srpo.records import iterate_records
 from srpo.run_config import RunConfig
-from srpo.runs import RunFolder
+from srpo.runs import RunFolder, StageFiles
 from srpo.systems import instruction_of
 from srpo.types import Contrast, Sample, Tree
 
@@ -67,26 +67,35 @@ def _request(run: RunFolder, config: RunConfig, sample: Sample) -> Example:
 
 
 def _pairs(run: RunFolder, config: RunConfig, requests: dict[str, Example]) -> Iterator[Example]:
+    """Pairs of all rounds that have trees."""
+    for number in range(1, config.rounds + 1):
+        if number == 1 or run.round(number).trees.exists():
+            yield from _pairs_of_round(run, config, requests, number)
+
+
+def _pairs_of_round(run: RunFolder, config: RunConfig, requests: dict[str, Example], number: int) -> Iterator[Example]:
     """Texts are made tree by tree: all pairs of a run together are many times as long as its trees."""
+    files = run.round(number)
     of_tree: defaultdict[str, list[Contrast]] = defaultdict(list)
-    for contrast in _contrasts(run, config):
+    for contrast in _contrasts(run, config, number):
         of_tree[contrast.tree].append(contrast)
-    for tree in iterate_records(run.trees, Tree):
+    for tree in iterate_records(files.trees, Tree):
         for contrast in of_tree.pop(tree.id, ()):
             if not {contrast.chosen, contrast.rejected} <= set(tree.branches):
-                raise _stray(run, f"a branch of tree {tree.id}")
+                raise _stray(run, files, f"a branch of tree {tree.id}")
             chosen, rejected = tree.walk(contrast.chosen), tree.walk(contrast.rejected)
             yield replace(requests[tree.sample], chosen=chosen, rejected=rejected, prefix=contrast.prefix)
     if of_tree:
-        raise _stray(run, f"tree {min(of_tree)}")
+        raise _stray(run, files, f"tree {min(of_tree)}")
 
 
-def _stray(run: RunFolder, what: str) -> DataError:
+def _stray(run: RunFolder, files: StageFiles, what: str) -> DataError:
     mend = f"delete it and run `srpo train {run.path}` again"
-    return DataError(f"{run.contrasts}: names {what}, which {run.trees} does not have; {mend}")
+    return DataError(f"{files.contrasts}: names {what}, which {files.trees} does not have; {mend}")
 
 
-def _contrasts(run: RunFolder, config: RunConfig) -> Iterable[Contrast]:
-    if run.contrasts.exists():
-        return iterate_records(run.contrasts, Contrast)
-    return contrasts_of(run, config)[0]
+def _contrasts(run: RunFolder, config: RunConfig, number: int) -> Iterable[Contrast]:
+    files = run.round(number)
+    if files.contrasts.exists():
+        return iterate_records(files.contrasts, Contrast)
+    return contrasts_of(run, config, number)[0]

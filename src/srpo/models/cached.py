@@ -27,6 +27,9 @@ _PER_QUERY: Final = 500
 class Identified(Model, Protocol):
     """A model that can say what its replies depend on beside the request."""
 
+    token_ids: bool
+    """Whether it asks for token ids with every request."""
+
     def identity(self) -> str:
         """Changes whenever the model behind the name does, as far as its server tells."""
         ...
@@ -35,9 +38,9 @@ class Identified(Model, Protocol):
 class CachedModel:
     """Answers from `folder` what was answered before, and asks `inner` for the rest.
 
-    The key is a hash of the model's identity, messages, the pictures' bytes, prefix, sampling and seed.  A reply is
-    stored as soon as its batch is done; errors never are.  Any number of processes may share a folder on one machine
-    (SQLite in WAL mode, so not on a network drive).
+    The key is a hash of the model's identity, messages, the pictures' bytes, prefix, sampling, seed, and whether token
+    ids are asked for: from the first batch with a step prefix on they always are.  A reply is stored as soon as its
+    batch is done; errors never are.  Any number of processes may share a folder on one machine.
 
     Raises DataError if the store cannot be opened, read or written.
     """
@@ -53,6 +56,8 @@ class CachedModel:
 
     def generate(self, requests: Sequence[Request], progress: Progress | None = None) -> list[Completion]:
         """Completions in the order of the requests, with the ids of these requests."""
+        # Also if the cache leaves no request with a prefix in the batch: a tree has ids throughout.
+        self.inner.token_ids |= any(request.prefix for request in requests)
         hashes: dict[Path, str] = {}
         keys = [self._key(request, hashes) for request in requests]
         known = self._read(keys)
@@ -70,7 +75,7 @@ class CachedModel:
     def _key(self, request: Request, hashes: dict[Path, str]) -> str:
         messages = [(m.role, m.text, [file_sha256(path, hashes) for path in m.images]) for m in request.messages]
         sampling = request.sampling.model_dump(mode="json")
-        parts = [SCHEMA, self._identity, messages, request.prefix, sampling, request.seed]
+        parts = [SCHEMA, self._identity, messages, request.prefix, sampling, request.seed, self.inner.token_ids]
         # Escaped, so that a lone surrogate has a key too.
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
@@ -100,8 +105,6 @@ class CachedModel:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             store = sqlite3.connect(self._path, timeout=_WAIT_SECONDS)
             try:
-                store.execute("PRAGMA journal_mode=WAL")
-                store.execute("PRAGMA synchronous=FULL")
                 with store:
                     yield store
             finally:

@@ -85,7 +85,7 @@ class KeptTrunks:
         length = len(new.trunk.ids)
         layers = [(keys[:, :length].clone(), values[:, :length].clone()) for keys, values in new.layers]
         self._kept.pop(new.trunk.name, None)
-        bare = Trunk(new.trunk.prompt, new.trunk.ids, [], new.trunk.name)
+        bare = Trunk(Prompt(new.trunk.prompt.ids, {}), new.trunk.ids, [], new.trunk.name)  # without pixels
         self._kept[new.trunk.name] = Prefilled(bare, layers, new.positions)
         while sum(len(kept.trunk.ids) for kept in self._kept.values()) > self.max_tokens:
             del self._kept[next(iter(self._kept))]

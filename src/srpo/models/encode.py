@@ -65,8 +65,11 @@ def encode_prompt(processor: Any, messages: Sequence[Message]) -> Prompt:
     ]
     text = processor.apply_chat_template(turns, add_generation_prompt=True, tokenize=False)
     images = [open_image(path) for message in messages for path in message.images]
+    # A template that begins with the first token must not get a second one from the tokenizer.
+    first = processor.tokenizer.bos_token
+    options = {"add_special_tokens": False} if first and text.startswith(first) else {}
     # Some processors append the image mask only when asked for tensors; a batch of one needs no padding.
-    encoded = processor(text=[text], images=images or None, return_tensors="pt")
+    encoded = processor(text=[text], images=images or None, return_tensors="pt", **options)
     tensors = {key: value for key, value in encoded.items() if isinstance(value, torch.Tensor)}
     extras = {key: value for key, value in tensors.items() if key not in ("input_ids", "attention_mask")}
     return Prompt(ids=tuple(encoded["input_ids"][0].tolist()), extras=extras)

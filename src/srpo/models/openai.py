@@ -108,8 +108,10 @@ class OpenAIModel:
         keys = [picture_key(request, hashes) for request in requests]
         order = sending_order(requests, keys)
         batch = _Batch(self, requests)
-        async with batch:
+        try:
             found = await asyncio.gather(*(batch.complete(requests[i], keys[i], progress) for i in order))
+        finally:
+            await batch.close()
         if not steps_nest(batch.prompts):
             logger.warning(
                 "%s: the ids of a step prefix do not begin those of a longer one, so this server merges tokens across "
@@ -172,10 +174,7 @@ class _Batch:
         self.prompts: list[tuple[Request, tuple[int, ...]]] = []
         """Requests with a prefix whose prompts' ids came back."""
 
-    async def __aenter__(self) -> None:
-        pass
-
-    async def __aexit__(self, *_: object) -> None:
+    async def close(self) -> None:
         for server in self._servers:
             await server.client.close()
 

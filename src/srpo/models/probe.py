@@ -51,8 +51,6 @@ class Capabilities:
     """The ids of a step prefix begin those of a longer one, and its last line break is there."""
     seeds: bool = False
     """The same seed gives the same text."""
-    several: bool = False
-    """Knows `n`; we send single requests, so nothing follows."""
 
     def line(self) -> str | None:
         """In one line: what is missing and what follows; none if nothing is."""
@@ -122,7 +120,6 @@ def probe(model: OpenAIModel, url: str | None) -> Capabilities:
             token_ids=opened is not None and bool(opened.choices[0].token_ids),
             boundaries=_keeps_boundaries(asker, opened, longer),
             seeds=_honours_seeds(asker),
-            several=(both := asker.try_to([_ASK], n=2)) is not None and len(both.choices) == 2,
         )
 
 

@@ -11,9 +11,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
-from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from srpo.serve.batches import Answer, Batches
@@ -54,7 +54,7 @@ def build_app(service: Service) -> FastAPI:
     # The generated pages would load scripts from elsewhere, and the bodies are read by hand.
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.add_exception_handler(Refusal, _refused)
-    app.add_exception_handler(StarletteHTTPException, _not_routed)
+    app.add_exception_handler(HTTPException, _not_routed)
     app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(Exception, _broken)
 
@@ -145,7 +145,7 @@ async def _refused(_: Request, error: Exception) -> Response:
 
 
 async def _not_routed(_: Request, error: Exception) -> Response:
-    status = error.status_code if isinstance(error, StarletteHTTPException | HTTPException) else 500
+    status = error.status_code if isinstance(error, HTTPException) else 500
     words = {404: "no such page; this server has /v1/chat/completions, /v1/models and /health", 405: "wrong method"}
     return JSONResponse(Refusal(status, words.get(status, "refused")).body, status)
 

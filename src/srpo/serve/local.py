@@ -47,10 +47,7 @@ class LocalModel:
                 raise Refusal(400, reason, "messages", "image_placeholder_in_text")
         ids = self._prompt_ids(request.messages)
         ids += tuple(token for text in request.prefix for token in encode_segment(self._model.tokenizer, text))
-        wanted = len(ids) + request.sampling.max_new_tokens
-        if wanted > self.context:
-            reason = f"the context of this model holds {self.context} tokens; prompt and max_tokens need {wanted}"
-            raise Refusal(400, reason, "messages", "context_length_exceeded")
+        self._check_length(len(ids) + request.sampling.max_new_tokens)
         return ids
 
     def interrupt(self) -> None:
@@ -64,22 +61,29 @@ class LocalModel:
     def _holds_placeholder(self, text: str) -> bool:
         return not set(self._model.banned_ids).isdisjoint(encode_segment(self._model.tokenizer, text))
 
+    def _check_length(self, tokens: int) -> None:
+        if tokens > self.context:
+            reason = f"the context of this model holds {self.context} tokens; prompt and max_tokens need {tokens}"
+            raise Refusal(400, reason, "messages", "context_length_exceeded")
+
     def _encode_messages(self, messages: tuple[Message, ...]) -> tuple[int, ...]:
         try:
-            return encode_prompt(self._model.processor, messages).ids
+            ids = encode_prompt(self._model.processor, messages).ids
         except DataError:  # its message holds a path of ours
             raise Refusal(400, "a picture cannot be read", "messages", "invalid_image") from None
         except Exception as error:  # templates and processors raise almost anything
             reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
             raise Refusal(400, f"the messages do not fit this model ({reason})", "messages") from None
+        self._check_length(len(ids) + 1)  # here, so that a prompt which is refused is not remembered
+        return ids
 
 
 def revision_of(folders: Sequence[Path], model: HFModel) -> str:
-    """What changes when the weights do: names, sizes and times of the files, or the hub's commit.
+    """What changes when the weights do: names, sizes and times of the files, or the hub's commit, and their type.
 
     The bytes are not read: of a large model that would take minutes.
     """
-    parts: list[object] = [model.name, getattr(model.model.config, "_commit_hash", None)]
+    parts: list[object] = [model.name, getattr(model.model.config, "_commit_hash", None), model.model.dtype]
     for folder in folders:
         files = sorted(path for path in folder.glob("*") if path.is_file())
         parts += [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files]

@@ -14,7 +14,7 @@ from srpo.progress import Advance, Bars
 from srpo.records import append_records, repair, seed_of
 from srpo.run_config import TRAINED, RunConfig
 from srpo.runs import RunFolder, StageFiles
-from srpo.stages.outages import PASSING, check_judge, check_outage
+from srpo.stages.outages import PASSING, check_judge, check_outage, check_servers
 from srpo.stages.rows import CHUNK, chunks, drop_rows, replace_rows, rows_if_there
 from srpo.stages.shard import Shard, files_of, is_held
 from srpo.systems import check_trained, instruction_of, load_judge, load_system
@@ -70,10 +70,7 @@ def _answer(task: Evaluation, system: str, bars: Bars) -> None:
     if not todo and not failed:
         return
     model = load_system(task.run, task.config, system, bars)
-    if task.config.model.startswith("openai:"):
-        from srpo.models.probe import check_server  # its client takes a while to import
-
-        check_server(model, "texts")
+    check_servers(task.config.model, model, "texts")
     with bars(f"answer as {system}", len(rows), len(rows) - len(todo) - len(failed)) as advance:
         for chunk in chunks(todo, CHUNK):
             answers = _ask(task, system, chunk, model, advance)
@@ -114,6 +111,8 @@ def _score(task: Evaluation, bars: Bars) -> None:
     todo = [row for row in answers if row.id not in found]
     failed = [row for row in answers if found.get(row.id) in passing]
     left = len(todo) + len(failed)
+    if left:
+        check_servers(settings.model, judge, "texts")
     with bars("judge answers", 2 * len(answers), 2 * (len(answers) - left)) as advance:
         for chunk in chunks(todo, CHUNK):
             paths, replies = _judge(task, judge, chunk, advance)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Final
 
 from srpo.errors import ModelError
 from srpo.explore import Exploration, explore, outcome
@@ -14,11 +15,14 @@ from srpo.progress import Advance, Bars
 from srpo.records import append_records, repair
 from srpo.run_config import RunConfig
 from srpo.runs import RunFolder, StageFiles
-from srpo.stages.outages import check_judge, check_outage
+from srpo.stages.outages import check_judge, check_outage, check_servers
 from srpo.stages.rows import chunks, rows_if_there
 from srpo.stages.shard import Shard, files_of, is_held
 from srpo.systems import instruction_of, load_judge, load_trained, open_rounds, round_seed
 from srpo.types import Completion, Outcome, Sample, Tree, Verdict
+
+_KEPT_TOKENS: Final = 65_536
+"""Tokens of prompts whose keys and values stay between the rounds of a budget; some gigabytes for a 3B model."""
 
 
 def explore_stage(run: RunFolder, config: RunConfig, bars: Bars) -> None:
@@ -47,11 +51,10 @@ def explore_round(
 
     total, left = _branches(own(), plan), _branches((s for s in own() if s.id not in done), plan)
     if left:
-        model = model or load_trained(run, config, number - 1, bars)
-        if config.model.startswith("openai:"):
-            from srpo.models.probe import check_server  # its client takes a while to import
-
-            check_server(model, "prefixes")
+        # Budgets that go by outcomes come back to the same prompts.
+        kept = 0 if plan.budget == "fixed" else _KEPT_TOKENS
+        model = model or load_trained(run, config, number - 1, bars, kept_tokens=kept)
+        check_servers(config.model, model, "prefixes")
         with bars("explore branches", total, total - left) as advance:
             todo = (sample for sample in own() if sample.id not in done)
             labels = None if plan.budget == "fixed" else Labels(config, None if shard else out.verdicts)
@@ -66,17 +69,21 @@ class Labels:
 
     def __init__(self, config: RunConfig, path: Path | None) -> None:
         self.judge = load_judge(config, config.judge, config.seed)
+        check_servers(config.judge.model, self.judge, "texts")
         self.config, self.path = config, path
         self.verdicts: list[Verdict] = []
 
     def __call__(self, items: Sequence[JudgeItem]) -> list[Outcome]:
-        """Outcomes of branches.  Raises JudgeError if the judge is down."""
+        """Outcomes of branches."""
         verdicts = self.judge.judge(items)
-        check_judge(self.judge.name, self.config.judge, verdicts)
         self.verdicts += verdicts
         refusal = self.config.contrasts.hazard_refusal
         pairs = zip(items, verdicts, strict=True)
         return [outcome(verdict, item.sample.cell, hazard_refusal=refusal) for item, verdict in pairs]
+
+    def check(self) -> None:
+        """Raises JudgeError if the judge was down for all that is not saved: the budget would have gone by nothing."""
+        check_judge(self.judge.name, self.config.judge, self.verdicts)
 
     def save(self, trees: Sequence[Tree]) -> None:
         """Append the verdicts on trees that are saved; the judge stage makes those that a kill loses here."""
@@ -129,6 +136,8 @@ def _explore_batch(  # noqa: PLR0913 - as above
         advance(branches)
 
     failures = explore(batch, model, folder, plan, trees.append, count, labels)
+    if labels is not None:
+        labels.check()
     append_records(out.trees, trees)
     if labels is not None:
         labels.save(trees)

@@ -12,7 +12,7 @@ from srpo.progress import Bars
 from srpo.records import append_records, iterate_records, read_record, repair
 from srpo.run_config import RunConfig
 from srpo.runs import RunFolder
-from srpo.stages.outages import PASSING, check_judge
+from srpo.stages.outages import PASSING, check_judge, check_servers
 from srpo.stages.rows import CHUNK, chunks, replace_rows, rows_if_there
 from srpo.stages.shard import Shard, files_of, is_held
 from srpo.stages.train import training_begun
@@ -74,6 +74,8 @@ def judge_round(run: RunFolder, config: RunConfig, number: int, shard: Shard | N
             yield judge.judge(chunk, advance)
 
     total, left = (sum(len(b.nodes) for b in branches(w)) for w in (lambda _: True, lambda b: b not in kept))
+    if left:
+        check_servers(config.judge.model, judge, "texts")
     with bars("judge branches", total, total - left) as advance:
         for verdicts in ask(lambda branch: branch not in kept and branch not in failed):
             check_judge(judge.name, config.judge, verdicts)

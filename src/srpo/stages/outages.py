@@ -1,13 +1,18 @@
-"""A server that is down fails everything; then a stage stops, and keeps nothing of the chunk."""
+"""Servers: asked what they can do before a stage; one that is down fails everything, and the stage stops."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from srpo.errors import JudgeError, ModelError
+from srpo.judge.base import Judge
+from srpo.models.base import Model
 from srpo.run_config import JudgeSettings
 from srpo.types import Verdict
+
+if TYPE_CHECKING:
+    from srpo.models.probe import Needs
 
 OUTAGE: Final = 8
 """So many requests that fail together mean that a server is down, not that the items are bad."""
@@ -22,6 +27,17 @@ _AGAIN_JUDGE: Final = {
     "model": _AGAIN,
 }
 """What to do about a judge of some kind that fails throughout."""
+
+
+def check_servers(spec: str | None, asked: Model | Judge, needs: Needs) -> None:
+    """Probe the servers of a model or judge that `spec` names, now that something is left to ask.
+
+    Raises ModelError as `srpo.models.probe.check_server`.
+    """
+    if spec is not None and spec.startswith("openai:"):
+        from srpo.models.probe import check_server  # its client takes a while to import
+
+        check_server(getattr(asked, "model", asked), needs)
 
 
 def check_judge(judge: str, settings: JudgeSettings, verdicts: Sequence[Verdict]) -> None:

@@ -215,7 +215,8 @@ class TreeCollator:
 
     def _prompt(self, item: TreeItem) -> Prompt:
         """One processor call per sample, while it is kept."""
-        key = f"{item.sample.id}\n{item.instruction}"
+        # Not the id: data sets for training and evaluation share the collator, and may use an id twice.
+        key = "\n".join((item.sample.image.sha256, item.sample.question, str(item.instruction)))
         prompt = self._prompts.get(key)
         if prompt is None:
             prompt = encode_prompt(self.processor, render_messages(item.sample, item.folder, item.instruction))

@@ -90,6 +90,8 @@ class SRPOConfig(TrainingArguments):  # type: ignore[misc]
     remove_unused_columns: bool = field(default=False, metadata={"help": "must stay off: items are records"})
     # Every step uses every trainable parameter.
     ddp_find_unused_parameters: bool | None = field(default=False, metadata={"help": "look for parameters without use"})
+    # Buffers never change, and processes may make unequal numbers of forward passes, which sending them would tie.
+    ddp_broadcast_buffers: bool | None = field(default=False, metadata={"help": "send buffers before every pass"})
     # Examples are lists of integers; the few tensors are copied once per picture.
     dataloader_pin_memory: bool = field(default=False, metadata={"help": "page-lock batches"})
 

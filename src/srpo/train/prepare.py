@@ -15,7 +15,7 @@ from srpo.train.batch import Layout
 from srpo.train.config import SRPOConfig, StepImpl
 from srpo.train.logprobs import unwrap
 from srpo.train.segments import SEGMENTS, use_segments
-from srpo.train.varlen import VARLEN, use_varlen, varlen_problem
+from srpo.train.varlen import VARLEN, kernel_problem, use_varlen, varlen_problem
 from srpo.train.vision import freeze_vision, restrict_to_language
 
 logger = logging.getLogger(__name__)
@@ -61,6 +61,8 @@ def _attend(core: Any, args: SRPOConfig) -> None:
     if masked is not None and args.tree_attention in ("segments", "varlen"):
         raise ModelError(f"tree_attention {args.tree_attention}: {masked}; use auto or dense")
     problem = varlen_problem(core.dtype, args.device)
+    if problem is None and args.tree_attention in ("auto", "varlen"):
+        problem = kernel_problem(args.device, core.dtype)
     if args.tree_attention == "varlen" and problem is not None:
         raise ModelError(f"tree_attention varlen: {problem}; use segments")
     if args.tree_attention == "dense" or masked is not None:

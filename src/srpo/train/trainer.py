@@ -82,6 +82,9 @@ class SRPOTrainer(Trainer):  # type: ignore[misc]
         )
         if self.is_fsdp_enabled and keeps_features(self.model):
             keep_vision_whole(self.model, self.accelerator)
+        if self.is_fsdp_enabled and not keeps_features(self.model) and self.args.per_device_train_batch_size > 1:
+            # Pictures of unlike shapes take a pass each, and every pass of a sharded model waits for all processes.
+            raise ConfigError("with FSDP and a trained vision tower per_device_train_batch_size must be 1")
         if self._budget != Budget() and self.is_deepspeed_enabled:
             raise ConfigError("max_step_tokens and max_step_patches do not work with DeepSpeed; leave them out")
 

@@ -18,12 +18,14 @@ from functools import partial
 from typing import Any
 
 import torch
+from torch.nn import Module
 from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
 from srpo.errors import ModelError
-from srpo.train.pack import Row
+from srpo.train.pack import Branch, Row, pack_tree
+from srpo.train.segments import plan_segments, segment_attention
 
 VARLEN = "srpo_varlen"
 """Name of the attention implementation."""
@@ -106,6 +108,21 @@ def varlen_problem(dtype: torch.dtype, device: torch.device) -> str | None:
     if importlib.util.find_spec("flash_attn") is None:
         return "the package flash_attn is not installed"
     return None if dtype in _HALF else f"it needs a model in bfloat16 or float16, not {dtype}"
+
+
+def kernel_problem(device: torch.device, dtype: torch.dtype, kernel: Kernel | None = None) -> str | None:
+    """Why a kernel cannot be trusted, or none: its result on a small tree, beside attention by segments.
+
+    Versions of the kernel differ in how they align the causal mask.
+    """
+    row = pack_tree((0, 0, 0), ((0, 0), (0, 0)), [Branch(1, (0, 0, 0)), Branch(0, (0,))])
+    shape = (3, 1, 2, len(row.ids), 64)
+    q, k, v = torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(device, dtype)
+    expected, _ = segment_attention(Module(), q, k, v, None, tree_segments=plan_segments([row], device))
+    plan, used = plan_varlen([row], device), kernel or _flash_attention()
+    found, _ = varlen_attention(Module(), q, k, v, None, tree_segments=plan, kernel=used)
+    apart = float((found - expected).abs().max())
+    return None if apart < 0.05 else f"its result is off by {apart:.2g} on a small tree"
 
 
 def use_varlen(model: Any, kernel: Kernel | None = None) -> None:
