@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from srpo.cli.fresh import prepare, settings_source
-from srpo.cli.machines import LaunchOption, train_along, train_in_processes
+from srpo.cli.machines import (
+    CpusOption,
+    GpusOption,
+    LaunchOption,
+    RayOption,
+    ShardsOption,
+    ray_plan,
+    run_on_ray,
+    train_along,
+    train_in_processes,
+)
 from srpo.cli.terminal import ConfigOption, OverridesArgument, RunArgument, console, say, show_report
 from srpo.config import load_config
+from srpo.errors import ConfigError
 from srpo.inputs import check_inputs
 from srpo.processes import rank
 from srpo.progress import console_bars
 from srpo.run_config import TRAINED, RunConfig, recipe_path
 from srpo.runs import RunFolder
+
+if TYPE_CHECKING:
+    from srpo.ray_shards import RayPlan
 
 ShardOption = Annotated[
     str | None,
@@ -71,20 +85,34 @@ def build(
     say(f"samples in {run.samples}")
 
 
-def explore(run: RunArgument, shard: ShardOption = None) -> None:
+def explore(
+    run: RunArgument,
+    shard: ShardOption = None,
+    ray: RayOption = None,
+    shards: ShardsOption = None,
+    cpus: CpusOption = 1.0,
+    gpus: GpusOption = 0.0,
+) -> None:
     """Sample branches from every prefix of the reference paths (trees.jsonl).
 
     Example: srpo explore runs/mine
     """
-    _run_one(run, "explore", shard)
+    _run_divided(run, "explore", shard, ray_plan(ray, shards, cpus, gpus))
 
 
-def judge(run: RunArgument, shard: ShardOption = None) -> None:
+def judge(
+    run: RunArgument,
+    shard: ShardOption = None,
+    ray: RayOption = None,
+    shards: ShardsOption = None,
+    cpus: CpusOption = 1.0,
+    gpus: GpusOption = 0.0,
+) -> None:
     """Judge the final answer of every branch (verdicts.jsonl).
 
     Example: srpo judge runs/mine
     """
-    _run_one(run, "judge", shard)
+    _run_divided(run, "judge", shard, ray_plan(ray, shards, cpus, gpus))
 
 
 def train(run: RunArgument, launch: LaunchOption = None) -> None:
@@ -100,12 +128,19 @@ def train(run: RunArgument, launch: LaunchOption = None) -> None:
         _run_one(run, "train")
 
 
-def evaluate(run: RunArgument, shard: ShardOption = None) -> None:
+def evaluate(
+    run: RunArgument,
+    shard: ShardOption = None,
+    ray: RayOption = None,
+    shards: ShardsOption = None,
+    cpus: CpusOption = 1.0,
+    gpus: GpusOption = 0.0,
+) -> None:
     """Let base and trained model answer the held-out samples, and score them (results.jsonl).
 
     Example: srpo evaluate runs/mine
     """
-    _run_one(run, "evaluate", shard)
+    _run_divided(run, "evaluate", shard, ray_plan(ray, shards, cpus, gpus))
 
 
 def report(run: RunArgument) -> None:
@@ -133,16 +168,30 @@ def merge(
         say(line)
 
 
-def _run_one(path: Path, name: str, shard: str | None = None) -> RunFolder:
+def _run_one(path: Path, name: str) -> RunFolder:
     run, settings = _opened(path)
-    if shard is not None:
-        from srpo.stages.shards import parse_shard, run_shard
-
-        say(f"{name}: {run_shard(run, settings, name, parse_shard(shard), console_bars(console))}")
-        return run
     with run.lock():
         _stage(run, settings, name)
     return run
+
+
+def _run_divided(path: Path, name: str, shard: str | None, plan: RayPlan | None) -> None:
+    """A stage that may be done in shards: one of them, or all on Ray."""
+    from srpo.stage_lines import describe
+    from srpo.stages.shards import parse_shard, run_shard
+
+    if shard is not None and plan is not None:
+        raise ConfigError("--shard and --ray: give one of them; --ray does all shards")
+    run, settings = _opened(path)
+    if shard is not None:
+        say(f"{name}: {run_shard(run, settings, name, parse_shard(shard), console_bars(console))}")
+    elif plan is not None:
+        run_on_ray(run, settings, name, plan)
+        for line in describe(run, settings, name):
+            say(line)
+    else:
+        with run.lock():
+            _stage(run, settings, name)
 
 
 def _opened(path: Path) -> tuple[RunFolder, RunConfig]:
