@@ -1,6 +1,7 @@
 """Run by `test_processes.py`: two updates on three trees, in as many processes as started; rank 0 saves the figures.
 
-It trains twice: with whole trees, then with a budget that splits them into unequal numbers of passes.
+It trains three times: with whole trees, with a budget that splits them into unequal numbers of passes, and with a
+vision tower whose pictures are unlike, so that processes make unequal numbers of passes.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from transformers import TrainerCallback
 
 from srpo.train import SRPOConfig, SRPOTrainer
 
-BUDGET = 280
-"""Less than a tree has, more than its longest path."""
+BUDGETS = {"whole": None, "split": 280}
+"""Tokens of a pass: as many as there are; less than a tree has, more than its longest path."""
 
 
 class FirstGradients(TrainerCallback):
@@ -38,27 +39,30 @@ def main(folder: Path) -> None:
     # Each process writes the same pictures; only its own copy is read.
     own = folder / f"{world}-{os.environ.get('RANK', '0')}"
     own.mkdir()
-    found = {name: updates(own, world, budget) for name, budget in (("whole", None), ("split", BUDGET))}
+    found = {name: updates(own, world, tiny.idefics3, 1, max_step_tokens=budget) for name, budget in BUDGETS.items()}
+    found["tower"] = updates(own, world, tiny.smolvlm, 4 // world, freeze_vision=False)
     if int(os.environ.get("RANK", "0")) == 0:
         torch.save(found, folder / f"{world}.pt")
 
 
-def updates(own: Path, world: int, budget: int | None) -> tuple[Any, dict[str, list[float]], float]:
-    model, processor = tiny.idefics3()
+def updates(
+    own: Path, world: int, build: Any, together: int, **settings: Any
+) -> tuple[Any, dict[str, list[float]], float]:
+    model, processor = build()
     data = tiny.dataset(own, processor.tokenizer, 3, low=20, high=60)
     args = SRPOConfig(
         output_dir=str(own),
-        per_device_train_batch_size=1,
-        gradient_accumulation_steps=4 // world,
+        per_device_train_batch_size=together,
+        gradient_accumulation_steps=4 // world // together,
         max_steps=2,
         max_grad_norm=0.0,
-        max_step_tokens=budget,
         warmup_steps=0,
         logging_steps=1,
         save_strategy="no",
         disable_tqdm=True,
         use_cpu=True,
         ddp_backend="gloo" if world > 1 else None,
+        **settings,
     )
     keeper = FirstGradients()
     trainer = SRPOTrainer(model.double(), args, data, data, processing_class=processor, callbacks=[keeper])

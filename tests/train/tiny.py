@@ -19,9 +19,9 @@ from srpo.train import TreeDataset
 from srpo.types import Contrast, Image, Node, Provenance, Sample, Sampling, Tree
 
 sys.path.append(str(Path(__file__).parents[1]))  # for the scripts that tests start
-from tiny_families import idefics3
+from tiny_families import idefics3, smolvlm
 
-__all__ = ["contrasts", "dataset", "idefics3", "sample", "tree"]
+__all__ = ["contrasts", "dataset", "idefics3", "sample", "smolvlm", "tree"]
 
 
 def sample(folder: Path, number: int, question: str = "What now?", size: tuple[int, int] = (24, 16)) -> Sample:
