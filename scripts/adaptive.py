@@ -20,7 +20,7 @@ import numpy as np
 from srpo.explore import ContrastConfig, Exploration, build_contrasts, explore, outcome
 from srpo.judge.base import JudgeItem
 from srpo.models import load_model
-from srpo.models.decode import Limits
+from srpo.models.base import Limits
 from srpo.types import Sample, Sampling, Tree, Verdict
 from srpo.world import ASSETS, OracleJudge, build_samples
 from srpo.world.dataset import WorldSettings

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,12 @@ from run_files import call, copy_of, error_line, rows_of, small
 from srpo.errors import ConfigError, DataError
 from srpo.finished import of_splits
 from srpo.progress import silent
+from srpo.records import read_records, write_records
 from srpo.run_config import RunConfig
 from srpo.runs import RunFolder
 from srpo.stages import run_stage
 from srpo.stages.shards import Shard, count_shards, merge_shards, parse_shard, run_shard, shard_files
+from srpo.types import Completion, Result, Verdict
 
 WRITTEN = {
     "explore": ("trees.jsonl",),
@@ -122,6 +125,68 @@ def test_training_cannot_be_divided(finished, config):
         run_shard(finished, config, "train", Shard(1, 2), silent)
 
 
+def test_a_shard_of_another_model_is_not_merged(finished, config, tmp_path):
+    run = before(finished, tmp_path / "run", "evaluate")
+    run_shard(run, config, "evaluate", Shard(1, 2), silent)
+    weights = run.trained / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"\x55")
+    run_shard(run, config, "evaluate", Shard(2, 2), silent)
+    other = "1-of-2/model.sha256: the shard answered with another trained model than there is now; delete .*1-of-2"
+    with pytest.raises(DataError, match=other):
+        merge_shards(run, config, "evaluate", 2)
+    with pytest.raises(DataError, match=other):
+        run_shard(run, config, "evaluate", Shard(1, 2), silent)
+    assert not run.responses.exists() and not run.results.exists()
+
+
+def test_the_base_alone_is_measured_in_shards(finished, tiny_model, tmp_path):
+    run = before(finished, tmp_path / "run", "evaluate")
+    shutil.rmtree(run.checkpoint)
+    config = small(tiny_model, "evaluate.systems=[base]")
+    run_shard(run, config, "evaluate", Shard(1, 1), silent)
+    merge_shards(run, config, "evaluate", 1)
+    assert {r.system for r in read_records(run.results, Result)} == {"base"}
+
+
+def test_results_of_an_answer_that_is_asked_again_count_no_more(finished, config, tmp_path):
+    run = copy_of(finished, tmp_path / "run")
+    answers, results = read_records(run.responses, Completion), read_records(run.results, Result)
+    gone = {"text": "", "finish": "error", "error": "the server is gone", "token_ids": None}
+    write_records(run.responses, [answers[0].model_copy(update=gone), *answers[1:]])
+    stale = [r for r in results if r.completion == answers[0].id]
+    assert len(stale) == 1
+    # Of this judge, and of one that nobody asks again.
+    unscored = {"failure": "unparsed", "answer_safe": None}
+    lost = [stale[0].model_copy(update={**unscored, "judge": judge}) for judge in ("x", stale[0].judge)]
+    write_records(run.results, [*lost, *(r for r in results if r not in stale)])
+    run_shard(run, config, "evaluate", Shard(1, 1), silent)
+    merge_shards(run, config, "evaluate", 1)
+    assert read_records(run.responses, Completion) == answers and read_records(run.results, Result) == results
+
+
+def test_a_verdict_asked_twice_stands_for_no_other(finished, config, tmp_path):
+    run = before(finished, tmp_path / "run", "judge")
+    folder = run_shard(run, config, "judge", Shard(1, 1), silent)
+    rows = rows_in(folder / "verdicts.jsonl")
+    (folder / "verdicts.jsonl").write_bytes(b"".join([*rows[:-1], rows[-2]]))
+    with pytest.raises(DataError, match="1 samples are left to do, of shard 1/1"):
+        merge_shards(run, config, "judge", 1)
+
+
+@pytest.mark.parametrize("name", ["a judge", "z judge"])
+def test_who_judged_last_stays_last_and_has_to_finish(finished, config, tmp_path, name):
+    run = before(finished, tmp_path / "run", "judge")
+    other = [v.model_copy(update={"judge": name}) for v in read_records(finished.verdicts, Verdict)]
+    write_records(run.verdicts, other)
+    folder = run_shard(run, config, "judge", Shard(1, 2), silent)
+    with pytest.raises(DataError, match="of shard 2/2"):
+        merge_shards(run, config, "judge", 2)
+    run_shard(run, config, "judge", Shard(2, 2), silent)
+    merge_shards(run, config, "judge", 2)
+    assert read_records(run.verdicts, Verdict) == [*other, *read_records(finished.verdicts, Verdict)]
+    assert not folder.exists()
+
+
 # --- Side by side ---------------------------------------------------------------------------------------------
 
 
@@ -149,3 +214,22 @@ def test_by_command(finished, config, tmp_path):
     assert done.returncode == 0 and f"judge: {run.verdicts}, " in done.stdout
     assert rows_of(run) == rows_of(finished)
     assert len(of_splits(run, ("train",))) == 16
+
+
+def test_folders_that_are_no_shards_are_passed_over_and_two_numbers_are_named(finished, tiny_model, tmp_path):
+    run = copy_of(finished, tmp_path / "run", "trees.jsonl")
+    config = small(tiny_model)
+    shards = run.path / "shards" / "explore"
+    for name in ("1-of-2", "foo-of-bar", "notes"):
+        (shards / name).mkdir(parents=True)
+    assert count_shards(run, config, "explore") == 2
+    (shards / "1-of-3").mkdir()
+    with pytest.raises(DataError, match="shards of 2 and of 3; delete the folders of the number that is not meant"):
+        count_shards(run, config, "explore")
+
+
+def test_a_shard_that_is_refused_leaves_no_folder(finished, tiny_model, tmp_path):
+    run = copy_of(finished, tmp_path / "run", "trees.jsonl")
+    with run.lock(), pytest.raises(DataError, match="in use"):
+        run_shard(RunFolder(run.path), small(tiny_model), "explore", Shard(1, 2), silent)
+    assert not (run.path / "shards" / "explore" / "1-of-2").exists()

@@ -31,6 +31,7 @@ from srpo.run_config import RunConfig
 from srpo.runs import RunFolder
 from srpo.stage_lines import describe
 from srpo.stages import STAGES, read_report, run_stage
+from srpo.systems import load_judge
 from srpo.types import Completion, Contrast, Result, Sample, Tree, Verdict
 from srpo.world import OracleJudge
 
@@ -259,6 +260,23 @@ def test_a_judge_that_failed_is_asked_again(finished, tiny_model, tmp_path, monk
         read = read_records(path, kind)
         assert [i for i, row in enumerate(read) if row.failure] == failures
         assert len(read) == rows and judge.asked == asked
+
+
+@pytest.mark.parametrize("stage", ["judge", "evaluate"])
+def test_a_judge_may_be_gone_once_nothing_is_left(finished, tiny_model, tmp_path, stage):
+    run = copy_of(finished, tmp_path / "run")
+    gone = [setting.replace("}", ", base_url: 'http://127.0.0.1:9/v1'}") for setting in ON_SERVERS]
+    config = small(tiny_model, *gone, "server_timeout_seconds=5")
+    path, kind = (run.verdicts, Verdict) if stage == "judge" else (run.results, Result)
+    setting = config.judge if stage == "judge" else config.evaluate.judge
+    name = load_judge(config, setting, config.seed).name
+    rows = [row.model_copy(update={"judge": name}) for row in read_records(path, kind)]
+    write_records(path, rows)
+    go(run, config, [stage])
+    assert read_records(path, kind) == rows
+    write_records(path, rows[:-1])
+    with pytest.raises(ModelError, match="does not answer"):
+        go(run, config, [stage])
 
 
 def test_verdicts_that_training_has_begun_with_are_not_asked_for_again(taught, tiny_model, monkeypatch):

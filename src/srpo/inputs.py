@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from srpo.errors import ConfigError, DataError, ModelError
+from srpo.models import load_model
 from srpo.own_samples import read_own_samples
 from srpo.run_config import EMBEDDED, RunConfig
-from srpo.systems import instruction_of
+from srpo.systems import instruction_of, model_options
 
 
 def check_inputs(config: RunConfig) -> list[Path]:
@@ -17,6 +18,7 @@ def check_inputs(config: RunConfig) -> list[Path]:
     Raises ConfigError, DataError or ModelError if a run with these settings could not even be built.
     """
     instruction_of(config)
+    _check_servers(config)
     paths = _model_folders(config)
     if config.samples is None:
         check_splits((name for name, size in config.world.sizes().items() if size), config)
@@ -42,6 +44,16 @@ def check_outside(out: Path, inputs: Iterable[Path]) -> None:
     for path in inputs:
         if path.expanduser().resolve().is_relative_to(out.resolve()):
             raise DataError(f"{path}: the new run reads it, and --fresh would delete it; move it out of {out}")
+
+
+def _check_servers(config: RunConfig) -> None:
+    """Raises ConfigError if what names a server could not be one; none is asked."""
+    judges = [judge for judge in (config.judge, config.evaluate.judge) if judge is not None]
+    named = [(config.model, config.base_url), *((str(judge.model), judge.base_url) for judge in judges)]
+    for model, base_url in named:
+        if model.startswith("openai:"):
+            spec, options = model_options(model, base_url, config)
+            load_model(spec, **options)
 
 
 def _model_folders(config: RunConfig) -> list[Path]:

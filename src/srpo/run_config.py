@@ -124,6 +124,13 @@ class EvaluateSettings(Settings):
         default=None, description="none = the judge that labels branches, unless that is a model"
     )
 
+    @field_validator("systems")
+    @classmethod
+    def _each_once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(value)) < len(value):
+            raise ValueError("expected each system once")
+        return value
+
     def decodings(self) -> dict[str, Sampling]:
         """Name -> sampling; the first is the headline."""
         found = {"greedy": Sampling(temperature=0.0, max_new_tokens=self.max_new_tokens)}

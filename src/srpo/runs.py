@@ -191,19 +191,19 @@ class RunFolder(StageFiles):
             self.check_config()
         else:
             write_text(self.config, text)
-        self._update({"config_sha256": _digest(self.config)})
+        self._update({"config_sha256": digest(self.config)})
 
     def check_config(self) -> None:
         """Raises ConfigError if config.yaml is not the one that the run began with."""
         known = self.read_manifest().config_sha256
-        if known is not None and known != _digest(self.config):
+        if known is not None and known != digest(self.config):
             mend = f"take the edit back, or start a new run with --config {self.config} and another folder"
             raise ConfigError(f"{self.config}: was edited after the run began; {mend}")
 
     def input_changed(self, path: Path) -> bool:
         """Whether a file or folder is another one than when it was recorded as read."""
         known = self.read_manifest().inputs.get(self._name(path))
-        return known is not None and known != _digest(path)
+        return known is not None and known != digest(path)
 
     def read_manifest(self) -> Manifest:
         """What is recorded so far, nothing if there is no file yet.  Raises DataError if the file is broken."""
@@ -226,8 +226,8 @@ class RunFolder(StageFiles):
         manifest = self.read_manifest()
         self._update(
             {
-                "inputs": manifest.inputs | {self._name(path): _digest(path) for path in inputs},
-                "outputs": manifest.outputs | {self._name(path): _digest(path) for path in outputs},
+                "inputs": manifest.inputs | {self._name(path): digest(path) for path in inputs},
+                "outputs": manifest.outputs | {self._name(path): digest(path) for path in outputs},
             }
         )
 
@@ -271,12 +271,12 @@ def _rewrite(file: IO[str], text: str) -> None:
     file.flush()
 
 
-def _digest(path: Path) -> str:
+def digest(path: Path) -> str:
     """SHA-256 of a file's bytes, read in pieces; of a folder, over the sorted names and hashes of its files."""
     try:
         if path.is_dir():
             files = sorted((f.relative_to(path).as_posix(), f) for f in path.rglob("*") if f.is_file())
-            return hashlib.sha256("".join(f"{name}\0{_digest(f)}\n" for name, f in files).encode()).hexdigest()
+            return hashlib.sha256("".join(f"{name}\0{digest(f)}\n" for name, f in files).encode()).hexdigest()
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from srpo.errors import ConfigError, DataError
 from srpo.judge.base import Judge
 from srpo.models import Model, load_model
+from srpo.models.base import Limits
 from srpo.progress import Bars
 from srpo.prompts import load_prompt
 from srpo.records import seed_of
@@ -30,7 +31,7 @@ def load_trained(
 
     `kept_tokens` is how many tokens of prompts a local model keeps for later calls.
     """
-    spec, options = _model_options(config.model, config.base_url, config, kept_tokens)
+    spec, options = model_options(config.model, config.base_url, config, kept_tokens)
     if rounds:
         folder = check_trained(run, rounds)
         if is_adapter(folder):
@@ -53,7 +54,7 @@ def load_judge(config: RunConfig, settings: JudgeSettings, seed: int) -> Judge:
         return SimulatedJudge(OracleJudge(), **settings.rates, seed=seed)
     from srpo.judge.model import ModelJudge
 
-    spec, options = _model_options(str(settings.model), settings.base_url, config)
+    spec, options = model_options(str(settings.model), settings.base_url, config)
     return ModelJudge(load_model(spec, **options))
 
 
@@ -153,14 +154,12 @@ def instruction_of(config: RunConfig) -> str | None:
     return load_prompt(config.instruction)
 
 
-def _model_options(
+def model_options(
     model: str, base_url: str | tuple[str, ...] | None, config: RunConfig, kept_tokens: int = 0
 ) -> tuple[str, dict[str, object]]:
     """What `load_model` takes for a model or a judge of this run."""
     if model.startswith("openai:"):
         limits = {"max_concurrency": config.max_concurrency, "timeout_seconds": config.server_timeout_seconds}
         return model, {"base_url": base_url, **limits, "response_cache": config.response_cache}
-    from srpo.models.decode import Limits
-
     spec = f"hf:{base_path(config)}" if model == EMBEDDED else model
     return spec, {"dtype": config.dtype, "limits": Limits(max_rows=config.max_rows, max_kept_tokens=kept_tokens)}

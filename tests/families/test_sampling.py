@@ -11,8 +11,7 @@ import pytest
 import torch
 from PIL import Image as PILImage
 
-from srpo.models.base import Message, Request
-from srpo.models.decode import Limits
+from srpo.models.base import Limits, Message, Request
 from srpo.models.encode import encode_prompt, encode_segment
 from srpo.models.hf import HFModel
 from srpo.types import Sampling

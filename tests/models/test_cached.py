@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -29,6 +31,7 @@ class Counting:
 
     name: str = "counting"
     version: str = "1"
+    token_ids: bool = False
     asked: list[str] = field(default_factory=list)
 
     def identity(self) -> str:
@@ -70,6 +73,7 @@ def test_whatever_could_change_the_reply_changes_the_key(tmp_path: Path) -> None
 
     def is_known(asked: Request) -> bool:
         before = len(inner.asked)
+        inner.token_ids = False  # as in a new process
         CachedModel(inner, tmp_path).generate([asked])
         return len(inner.asked) == before
 
@@ -84,6 +88,16 @@ def test_whatever_could_change_the_reply_changes_the_key(tmp_path: Path) -> None
     assert [is_known(request("a", **other)) for other in others] == [True] * len(others)
     inner.version = "2"
     assert not is_known(request("b", images=(same,)))
+
+
+def test_a_reply_from_before_token_ids_were_asked_for_is_none_with_them(tmp_path: Path) -> None:
+    inner = Counting()
+    model = CachedModel(inner, tmp_path)
+    rows = [request("a"), request("b", prefix=("s",))]
+    model.generate(rows[:1])
+    model.generate(rows)
+    model.generate(rows[:1])
+    assert inner.asked == ["a", "a", "b"] and inner.token_ids
 
 
 def test_errors_are_asked_for_again(tmp_path: Path) -> None:
@@ -122,6 +136,18 @@ def test_two_processes_lose_nothing_also_if_one_is_killed(tmp_path: Path) -> Non
     inner = Counting()
     CachedModel(inner, tmp_path).generate([request(str(i), f"text {i}") for i in range(last + 1)])
     assert inner.asked == []
+
+
+def test_a_new_store_waits_for_another_process_that_starts(tmp_path: Path) -> None:
+    other = sqlite3.connect(tmp_path / "responses.sqlite", check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    other.execute("CREATE TABLE other (x)")
+    freed = threading.Timer(0.3, other.commit)
+    freed.start()
+    inner = Counting()
+    assert CachedModel(inner, tmp_path).generate([request("a")])[0].finish == "stop"
+    freed.join()
+    other.close()
 
 
 def test_a_store_that_is_no_store_is_an_error(tmp_path: Path) -> None:

@@ -18,8 +18,7 @@ from tiny_models import idefics3_parts, save, save_image
 from srpo.errors import ConfigError, ModelError
 from srpo.explore import Exploration, explore
 from srpo.models import load_model
-from srpo.models.base import Message, Request
-from srpo.models.decode import Limits
+from srpo.models.base import Limits, Message, Request
 from srpo.models.encode import encode_prompt, encode_segment
 from srpo.models.hf import HFModel
 from srpo.models.sampling import sample_tokens

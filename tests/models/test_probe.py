@@ -101,9 +101,9 @@ def trimming(payload: Payload, number: int) -> Answer:
     return able(payload, number)
 
 
-FULL = Capabilities(images=True, prefixes=True, token_ids=True, boundaries=True, seeds=True, several=True)
-NO_IDS = Capabilities(images=True, prefixes=True, token_ids=False, boundaries=None, seeds=True, several=True)
-CLOSING = Capabilities(images=True, prefixes=False, token_ids=True, boundaries=False, seeds=True, several=True)
+FULL = Capabilities(images=True, prefixes=True, token_ids=True, boundaries=True, seeds=True)
+NO_IDS = Capabilities(images=True, prefixes=True, token_ids=False, boundaries=None, seeds=True)
+CLOSING = Capabilities(images=True, prefixes=False, token_ids=True, boundaries=False, seeds=True)
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ CLOSING = Capabilities(images=True, prefixes=False, token_ids=True, boundaries=F
         (able, FULL, None),
         (without("return_token_ids"), NO_IDS, "text only"),
         (without("continue_final_message"), CLOSING, "no step prefixes: judging and whole paths only"),
-        (without("continue_final_message", "return_token_ids", "n"), Capabilities(images=True, seeds=True), "no step"),
+        (without("continue_final_message", "return_token_ids"), Capabilities(images=True, seeds=True), "no step"),
         (strict, Capabilities(images=True, seeds=True), "no step prefixes"),
         (blind, replace(FULL, images=False), "takes no pictures"),
         (restless, replace(FULL, seeds=False), "ignores seeds"),
@@ -128,7 +128,7 @@ def test_what_a_server_can_do(reply: Callable[[Payload, int], Answer], found: Ca
     line = capabilities.line()
     assert capabilities == found
     assert line is None if words is None else words in (line or "") and "\n" not in (line or "")
-    assert len(server.payloads) <= 11
+    assert len(server.payloads) <= 10
 
 
 def test_exploration_stops_without_prefixes_and_judging_goes_on() -> None:
@@ -168,7 +168,7 @@ def test_a_run_stops_before_it_explores_a_server_without_prefixes(tmp_path: Path
         run = run_files.start(tmp_path / "run", config)
         with pytest.raises(ModelError, match="no step prefixes: judging and whole paths only"):
             run_files.go(run, config, ["build", "explore"])
-    assert not run.trees.exists() and len(server.payloads) <= 11
+    assert not run.trees.exists() and len(server.payloads) <= 10
 
 
 def test_a_model_that_runs_here_is_not_asked() -> None:

@@ -97,9 +97,12 @@ def test_declining_a_harmless_request_is_wrong_and_warning_of_a_hazard_is_not():
         assert change == ("still right" if right else "broken")
 
 
-def test_one_system_alone_has_no_change():
-    one = example(True, True)
-    assert change_of(one.model_copy(update={"outputs": one.outputs[:1]})) == "not scored"
+def test_one_system_alone_is_right_or_wrong_and_nothing_else():
+    for right in (True, False):
+        one = example(right, True)
+        expected = "still right" if right else "still wrong"
+        assert change_of(one.model_copy(update={"outputs": one.outputs[:1]})) == expected
+    assert change_of(one.model_copy(update={"outputs": ()})) == "not scored"
 
 
 def test_a_broken_item_is_not_hidden_by_fixed_ones():

@@ -152,3 +152,12 @@ def test_percent_never_rounds_to_certainty_and_none_is_not_zero(value, digits, t
 
 def test_points_of_nothing_have_no_sign():
     assert points(-0.0001) == "0.0 points" and points(-0.02) == "-2.0 points"
+
+
+def test_one_system_is_shown_without_a_comparison() -> None:
+    alone = report(systems={"base": all_metrics(0.4)}, comparisons=())
+    table = headline_table(alone)
+    assert [str(column.header) for column in table.columns] == ["metric", "base", "n"]
+    assert table.row_count > 3
+    text = markdown_table(alone)
+    assert "against" not in text and "| measure | base |" in text

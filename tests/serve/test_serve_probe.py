@@ -53,7 +53,7 @@ def transformers_url(tmp_path: Path) -> Iterator[str]:
 
 def test_our_server_can_do_everything(server_url: str) -> None:
     model = OpenAIModel("embedded", base_url=server_url, api_key=KEY)
-    assert probe(model, server_url) == Capabilities(None, True, True, True, True, True, True)
+    assert probe(model, server_url) == Capabilities(None, True, True, True, True, True)
     assert check_server(model, "prefixes") is None and model.token_ids
 
 

@@ -19,7 +19,8 @@ from srpo.bench.measure import TokenCounter, describe, naming, over_tree, peak_b
 from srpo.bench.model import build_model, special_ids
 from srpo.bench.setting import ExploreBench, Setting
 from srpo.bench.trees import RandomTree, random_trees
-from srpo.models.decode import Decoder, Limits, Trunk
+from srpo.models.base import Limits
+from srpo.models.decode import Decoder, Trunk
 from srpo.models.sampling import Policy, Row
 from srpo.progress import Bars
 from srpo.types import Sampling

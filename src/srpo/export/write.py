@@ -98,6 +98,8 @@ def _check(plan: Plan) -> None:
     if plan.format == "verl" and plan.copy_images:
         raise ConfigError("--copy-images: the format verl has the pictures in its file; leave the option out")
     there = [path for path in (plan.path, plan.info) if path is not None and path.exists()]
+    if RunFolder(plan.out).config.exists():
+        raise DataError(f"{plan.out}: is a run folder, which holds the files of its run only; choose another --out")
     if there and not plan.force:
         raise DataError(f"{there[0]}: is there already; --force replaces it, --out goes elsewhere")
     if plan.info is not None:

@@ -76,7 +76,7 @@ class ModelJudge:
         self._prompts = own | dict(prompts or {})
         for part, template in self._prompts.items():
             _check_placeholders(part, template)
-        self._model = model
+        self.model = model
         self._sampling = sampling or Sampling(temperature=0.0, max_new_tokens=1024)
         self._show = {"hypothesis": show_hypothesis, "reference": show_reference}
         self._seed = seed
@@ -121,7 +121,7 @@ class ModelJudge:
         requests = [case.request for case in cases if case.request is not None]
         if not requests:
             return
-        for case, reply in zip(cases, self._model.generate(requests, progress), strict=True):
+        for case, reply in zip(cases, self.model.generate(requests, progress), strict=True):
             case.raw = reply.text or None
             case.reading = _read(reply, case.item.part)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -45,3 +46,17 @@ class Model(Protocol):
     def generate(self, requests: Sequence[Request], progress: Progress | None = None) -> list[Completion]:
         """Completions in the order of the requests; concurrency and batching are the backend's business."""
         ...
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Size of a batch of a local model."""
+
+    max_rows: int = 256
+    max_cache_tokens: int = 262_144
+    """Rows times columns of the row cache at its widest."""
+    max_prefill_tokens: int = 16_384
+    """Tokens of the trunks that are prefilled together; a longer trunk goes alone."""
+    max_kept_tokens: int = 0
+    """Tokens of trunks kept for later calls, which helps who asks again about the same prompts.  Only for weights that
+    stay as they are."""

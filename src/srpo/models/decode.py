@@ -20,6 +20,7 @@ from typing import Any
 import torch
 from transformers.cache_utils import Cache, DynamicCache
 
+from srpo.models.base import Limits
 from srpo.models.cache import BufferLayer, right_aligned
 from srpo.models.encode import PER_TOKEN, Prompt, prompt_positions
 from srpo.models.families import by_depth
@@ -27,20 +28,6 @@ from srpo.models.sampling import Policy, Row
 
 GROWTH = 64
 """Free columns of a new row cache; when they are full it is rebuilt."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """Size of a batch."""
-
-    max_rows: int = 256
-    max_cache_tokens: int = 262_144
-    """Rows times columns of the row cache at its widest."""
-    max_prefill_tokens: int = 16_384
-    """Tokens of the trunks that are prefilled together; a longer trunk goes alone."""
-    max_kept_tokens: int = 0
-    """Tokens of trunks kept for later calls, which helps who asks again about the same prompts.  Only for weights that
-    stay as they are."""
 
 
 @dataclass

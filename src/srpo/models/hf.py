@@ -20,9 +20,9 @@ import transformers
 from safetensors import SafetensorError
 
 from srpo.errors import DataError, ModelError
-from srpo.models.base import Message, Progress, Request
+from srpo.models.base import Limits, Message, Progress, Request
 from srpo.models.cache import shares_prefixes
-from srpo.models.decode import Decoder, KeptTrunks, Limits, Trunk, decode_apart
+from srpo.models.decode import Decoder, KeptTrunks, Trunk, decode_apart
 from srpo.models.encode import banned_token_ids, encode_prompt, encode_segment, end_token_ids, tokenizer_sha256
 from srpo.models.processor import from_pretrained
 from srpo.models.sampling import Policy, Row

@@ -57,7 +57,7 @@ def reply_right(result: Result) -> bool | None:
 
 def change_of(example: Example) -> Change:
     """How the reply changed from the first system to the last."""
-    if len(example.outputs) < 2:
+    if not example.outputs:
         return "not scored"
     before, after = reply_right(example.outputs[0].result), reply_right(example.outputs[-1].result)
     if before is None or after is None:

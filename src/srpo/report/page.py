@@ -27,7 +27,7 @@ from srpo.report.figures import (
     training_figures,
 )
 from srpo.report.summary import main_rows, summary, tiles, warnings
-from srpo.report.table import DECODINGS, Decoding, HeadlineRow, Pair, headline_rows, ordered_metrics, pairs_of
+from srpo.report.table import DECODINGS, Decoding, HeadlineRow, Pair, headline_rows, ordered_metrics, views_of
 from srpo.report.trees import ForkView, TreeView, draw_tree, forks_of
 from srpo.report.views import CELL_WORDS, CHANGE_KEYS, KIND_ICONS, KIND_WORDS, data_uri, sets_of
 from srpo.report.wording import (
@@ -168,7 +168,7 @@ def _result_parts(report: Report) -> dict[str, Any]:
 
 
 def _panel(report: Report, decoding: Decoding) -> DecodingPanel | None:
-    tables = [TablePanel(pair, _rows(report, pair, decoding)) for pair in pairs_of(report)]
+    tables = [TablePanel(pair, _rows(report, pair, decoding)) for pair in views_of(report)]
     shown = [table for table in tables if table.rows]
     if not shown:
         return None

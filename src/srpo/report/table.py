@@ -41,10 +41,14 @@ _STYLES: Final = {"better": "green", "worse": "red", "changed": "cyan", "same": 
 
 
 class Pair(NamedTuple):
-    """The two systems of a before/after view."""
+    """The two systems of a before/after view; one system beside itself, if there is no other."""
 
     baseline: str
     system: str
+
+    @property
+    def alone(self) -> bool:
+        return self.baseline == self.system
 
 
 class HeadlineRow(NamedTuple):
@@ -71,6 +75,11 @@ def pairs_of(report: Report) -> list[Pair]:
     return [Pair(baseline, name) for name in names if name != baseline]
 
 
+def views_of(report: Report) -> list[Pair]:
+    """What tables show: the pairs, or the only system alone."""
+    return pairs_of(report) or [Pair(name, name) for name in report.systems]
+
+
 def headline_rows(report: Report, pair: Pair, decoding: Decoding) -> list[HeadlineRow]:
     """Rows of two systems under one decoding, known measures first."""
     systems = report.systems if decoding == "greedy" else report.sampled
@@ -95,7 +104,9 @@ def headline_table(report: Report) -> Table:
 
     Percentages with 95 % intervals, differences in points.  It fits into 80 columns; details are on the page.
     """
-    pair = (pairs_of(report) or [Pair("before", "after")])[-1]
+    pair = (views_of(report) or [Pair("before", "after")])[-1]
+    if pair.alone:
+        return _alone_table(report, pair)
     table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, title_justify="left", title_style="bold")
     table.title = "Percent [95 % interval], change in points"
     headings = ("metric", f"before: {pair.baseline}", f"after: {pair.system}", "change", "n")
@@ -112,21 +123,37 @@ def headline_table(report: Report) -> Table:
     return table
 
 
+def _alone_table(report: Report, pair: Pair) -> Table:
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, title_justify="left", title_style="bold")
+    table.title = "Percent [95 % interval]"
+    for heading, width in zip(("metric", pair.system, "n"), (_WIDTHS[0], _WIDTHS[1], _WIDTHS[-1]), strict=True):
+        table.add_column(Text(heading), no_wrap=True, overflow="ellipsis", max_width=width)
+    for decoding, title in _SECTIONS.items():
+        rows = headline_rows(report, pair, decoding)
+        if rows:
+            table.add_row(Text(title, style="bold"))
+        for row in rows:
+            table.add_row(*map(Text, (_terminal_label(row), _terminal_value(row.after), _terminal_count(row))))
+    return table
+
+
 def markdown_table(report: Report) -> str:
     """The same rows as Markdown tables, one per decoding."""
     parts = []
     for decoding, title in DECODINGS.items():
-        for pair in pairs_of(report):
+        for pair in views_of(report):
             rows = headline_rows(report, pair, decoding)
+            against = "" if pair.alone else f" against {pair.baseline}"
             if rows:
-                parts.append(_markdown(f"{title}: {pair.system} against {pair.baseline}", pair, rows))
+                parts.append(_markdown(f"{title}: {pair.system}{against}", pair, rows))
     return "\n".join(parts)
 
 
 def _markdown(title: str, pair: Pair, rows: list[HeadlineRow]) -> str:
     head = ("measure", pair.baseline, pair.system, "paired difference", "reading")
-    lines = [f"**{_plain(title)}**", "", _line(head), _line(("---",) * len(head))]
-    lines += [_line(_cells(row)) for row in rows]
+    width = 2 if pair.alone else len(head)
+    lines = [f"**{_plain(title)}**", "", _line(head[:width]), _line(("---",) * width)]
+    lines += [_line(_cells(row)[:width]) for row in rows]
     return "\n".join(lines) + "\n"
 
 

@@ -134,8 +134,9 @@ def _check_key(service: Service, request: Request) -> None:
     if service.api_key is None:
         return
     given = request.headers.get("authorization", "")
-    # Compared as bytes, in a time that does not tell how much of it was right.
-    if not hmac.compare_digest(given.encode(), f"Bearer {service.api_key}".encode()):
+    # Headers arrive as bytes and are shown as latin-1.  Compared as bytes again, in a time that does not tell how much
+    # of it was right.
+    if not hmac.compare_digest(given.encode("latin-1"), f"Bearer {service.api_key}".encode()):
         raise Refusal(401, "wrong API key; send the server's SRPO_API_KEY", code="invalid_api_key")
 
 

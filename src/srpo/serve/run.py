@@ -15,6 +15,7 @@ import uvicorn
 
 from srpo.errors import ConfigError
 from srpo.models import load_model
+from srpo.models.base import Limits
 from srpo.run_config import EMBEDDED
 from srpo.serve import ServeSettings
 from srpo.serve.app import Service, build_app
@@ -86,14 +87,13 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def _load(name: str, settings: ServeSettings) -> Service:
-    model = load_model(f"hf:{name}", dtype=settings.dtype, adapter=settings.adapter)
+    limits = Limits(max_rows=settings.max_rows)
+    model = load_model(f"hf:{name}", dtype=settings.dtype, adapter=settings.adapter, limits=limits)
     # After the line above, which says what to install if torch is not there.
-    from srpo.models.decode import Limits
     from srpo.models.hf import HFModel
     from srpo.serve.local import LocalModel, revision_of
 
     assert isinstance(model, HFModel)
-    model.limits = Limits(max_rows=settings.max_rows)
     local = LocalModel(model)
     return Service(
         name=settings.name or (EMBEDDED if settings.model == EMBEDDED else model.name),

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
+from srpo.errors import DataError
 from srpo.evaluate import score
 from srpo.finished import check_responses, of_splits
 from srpo.judge.base import Judge, JudgeItem
 from srpo.models.base import Model, Request
 from srpo.models.chat import render_messages
 from srpo.progress import Advance, Bars
-from srpo.records import append_records, repair, seed_of
+from srpo.records import append_records, repair, seed_of, write_text
 from srpo.run_config import TRAINED, RunConfig
-from srpo.runs import RunFolder, StageFiles
+from srpo.runs import RunFolder, StageFiles, digest
 from srpo.stages.outages import PASSING, check_judge, check_outage, check_servers
 from srpo.stages.rows import CHUNK, chunks, drop_rows, replace_rows, rows_if_there
 from srpo.stages.shard import Shard, files_of, is_held
 from srpo.systems import check_trained, instruction_of, load_judge, load_system
 from srpo.types import Completion, Result, Sample, Sampling, Verdict
+
+_MODEL: Final = "model.sha256"
+"""In a shard's folder: hash of the trained model that answered."""
 
 
 @dataclass(frozen=True)
@@ -50,11 +55,22 @@ def evaluate_samples(run: RunFolder, config: RunConfig, shard: Shard | None, bar
         check_responses(run, config, rows_if_there(run.responses, Completion))
         if shard is None:
             run.record_files(inputs=[trained])
+        else:
+            check_model(out, model := digest(trained))
+            write_text(out.path / _MODEL, model)
     samples = {s.id: s for s in of_splits(run, config.evaluate.splits) if is_held(shard, s.id)}
     task = Evaluation(run, config, out, samples)
     for system in config.evaluate.systems:
         _answer(task, system, bars)
     _score(task, bars)
+
+
+def check_model(shard: StageFiles, model: str) -> None:
+    """Raises DataError if a shard has answers of another trained model than the one with this hash."""
+    file = shard.path / _MODEL
+    if file.exists() and file.read_text() != model:
+        mend = f"delete {shard.path} and run this shard again"
+        raise DataError(f"{file}: the shard answered with another trained model than there is now; {mend}")
 
 
 def _answer(task: Evaluation, system: str, bars: Bars) -> None:
@@ -149,7 +165,14 @@ def _answers(task: Evaluation) -> Iterator[Completion]:
 def _results(task: Evaluation, passing: Sequence[str]) -> Iterator[Result]:
     yield from rows_if_there(task.out.results, Result)
     if task.out is not task.run:
-        yield from (row for row in rows_if_there(task.run.results, Result) if row.failure not in passing)
+        asked_again = failed_answers(task.run)
+        own = (row for row in rows_if_there(task.run.results, Result) if row.completion not in asked_again)
+        yield from (row for row in own if row.failure not in passing)
+
+
+def failed_answers(run: RunFolder) -> set[str]:
+    """Ids of the run's own answers that failed: shards ask for them again, and their results count no more."""
+    return {row.id for row in rows_if_there(run.responses, Completion) if row.finish == "error"}
 
 
 def _judge_item(run: RunFolder, sample: Sample, completion: Completion) -> JudgeItem:

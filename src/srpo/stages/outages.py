@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from srpo.errors import JudgeError, ModelError
 from srpo.judge.base import Judge
@@ -37,17 +37,19 @@ def check_servers(spec: str | None, asked: Model | Judge, needs: Needs) -> None:
     if spec is not None and spec.startswith("openai:"):
         from srpo.models.probe import check_server  # its client takes a while to import
 
-        check_server(getattr(asked, "model", asked), needs)
+        model: Any = getattr(asked, "model", asked)
+        check_server(model, needs)
 
 
 def check_judge(judge: str, settings: JudgeSettings, verdicts: Sequence[Verdict]) -> None:
-    """Raises JudgeError if all of many new judgements failed in a way that may pass.
+    """Raises JudgeError if all of many new judgements failed, most of them in a way that may pass.
 
     Not for those that are asked for again: texts that always fail are together there, and would stop every start.
     """
     broken = [verdict.reason for verdict in verdicts if verdict.failure in PASSING]
-    if len(verdicts) >= OUTAGE and len(broken) == len(verdicts):
-        problem = f"all {len(broken)} judgements failed, first: {broken[0]}"
+    failed = sum(verdict.failure is not None for verdict in verdicts)
+    if failed >= OUTAGE and failed == len(verdicts) and 2 * len(broken) > failed:
+        problem = f"all {failed} judgements failed, first: {broken[0]}"
         raise JudgeError(f"{judge}: {problem}; {_AGAIN_JUDGE[settings.kind]}")
 
 

@@ -7,8 +7,9 @@ undivided run.
 
 from __future__ import annotations
 
+import re
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -16,9 +17,9 @@ from srpo.errors import ConfigError, DataError
 from srpo.finished import of_splits, places_of_samples
 from srpo.progress import Bars
 from srpo.records import iterate_places, iterate_records, read_record, write_records
-from srpo.run_config import RunConfig
-from srpo.runs import RunFolder, StageFiles
-from srpo.stages.evaluate import evaluate_samples, response_id
+from srpo.run_config import TRAINED, RunConfig
+from srpo.runs import RunFolder, StageFiles, digest
+from srpo.stages.evaluate import check_model, evaluate_samples, failed_answers, response_id
 from srpo.stages.explore import explore_round
 from srpo.stages.judge import judge_round
 from srpo.stages.shard import Shard, files_of, parse_shard
@@ -37,9 +38,12 @@ SHARDED = ("explore", "judge", "evaluate")
 Place = tuple[Path, int]
 """A row: its file, and the byte where it begins."""
 
+Found = dict[str, dict[str, dict[int, Place]]]
+"""Judge, key and node of a row -> the row; nothing stands for a judge or node that a kind of rows does not have."""
+
 
 class Wanted(NamedTuple):
-    """Rows that a finished stage has: so many under a key, for a sample."""
+    """Rows that a finished stage has: of so many nodes under a key, for a sample."""
 
     key: str
     sample: str
@@ -57,9 +61,8 @@ def run_shard(run: RunFolder, config: RunConfig, stage: str, shard: Shard, bars:
     Holds the shard alone and the run together with other shards.  Raises DataError if somebody else works on it.
     """
     files = shard_files(run, config, stage, shard)
-    files.path.mkdir(parents=True, exist_ok=True)
     own = RunFolder(files.path)
-    with run.lock(shared=True), own.lock(), watched(own, stage):
+    with run.lock(shared=True), _made(own).lock(), watched(own, stage):
         number = open_rounds(run, config)[-1]
         if stage == "explore":
             explore_round(run, config, number, shard, bars)
@@ -87,11 +90,20 @@ def merge_shards(run: RunFolder, config: RunConfig, stage: str, count: int) -> N
 def count_shards(run: RunFolder, config: RunConfig, stage: str) -> int:
     """Into how many shards a stage was divided.  Raises DataError if it was not, or in more than one way."""
     folder = _whole(run, config, stage).shards / stage
-    counts = {int(path.name.rpartition("-")[2]) for path in folder.glob("*-of-*")}
-    if len(counts) != 1:
-        found = f"shards of {' and of '.join(map(str, sorted(counts)))}" if counts else "no shards"
-        raise DataError(f"{folder}: {found}; run `srpo {stage} {run.path} --shard 1/COUNT` and so on with one COUNT")
+    names = [re.fullmatch(r"\d+-of-(\d+)", path.name) for path in folder.glob("*")]
+    counts = {int(name[1]) for name in names if name is not None}
+    if not counts:
+        raise DataError(f"{folder}: no shards; run `srpo {stage} {run.path} --shard 1/COUNT` and so on with one COUNT")
+    if len(counts) > 1:
+        found = f"shards of {' and of '.join(map(str, sorted(counts)))}"
+        raise DataError(f"{folder}: {found}; delete the folders of the number that is not meant")
     return counts.pop()
+
+
+def _made(shard: RunFolder) -> RunFolder:
+    """The folder of a shard, made if it is not there; only for who holds the run, so that nobody else leaves one."""
+    shard.path.mkdir(parents=True, exist_ok=True)
+    return shard
 
 
 def _whole(run: RunFolder, config: RunConfig, stage: str) -> StageFiles:
@@ -103,51 +115,66 @@ def _whole(run: RunFolder, config: RunConfig, stage: str) -> StageFiles:
 
 def _merge_trees(run: RunFolder, config: RunConfig, shards: Sequence[StageFiles]) -> None:
     files = _whole(run, config, "explore")
-    sources = [*(shard.trees for shard in shards), files.trees]
     wanted = [Wanted(sample, sample) for sample in places_of_samples(run)]
-    _merge(files.trees, sources, Tree, lambda tree: tree.sample, wanted, len(shards))
+    found = _find(Tree, lambda tree: tree.sample, files.trees, [shard.trees for shard in shards])
+    write_records(files.trees, _in_order(files.trees, Tree, found, wanted, len(shards)))
     run.record_files(inputs=[run.samples], outputs=[files.trees])
 
 
 def _merge_verdicts(run: RunFolder, config: RunConfig, shards: Sequence[StageFiles]) -> None:
     files = _whole(run, config, "judge")
-    sources = [*(shard.verdicts for shard in shards), files.verdicts]
     trees = iterate_records(files.trees, Tree)
     wanted = [Wanted(tree.id, tree.sample, len(tree.branches)) for tree in trees]
-    _merge(files.verdicts, sources, Verdict, lambda verdict: verdict.subject, wanted, len(shards))
+    found = _find(Verdict, lambda verdict: verdict.subject, files.verdicts, [shard.verdicts for shard in shards])
+    write_records(files.verdicts, _in_order(files.verdicts, Verdict, found, wanted, len(shards)))
     run.record_files(inputs=[files.trees], outputs=[files.verdicts])
 
 
 def _merge_results(run: RunFolder, config: RunConfig, shards: Sequence[StageFiles]) -> None:
+    trained = [run.round(config.rounds).trained] if TRAINED in config.evaluate.systems else []
+    for model in map(digest, trained):
+        for shard in shards:
+            check_model(shard, model)
     samples = [sample.id for sample in of_splits(run, config.evaluate.splits)]
     names = [(system, name) for system in config.evaluate.systems for name in config.evaluate.decodings()]
     wanted = [Wanted(response_id(*name, sample), sample) for name in names for sample in samples]
-    responses, results = ([*(getattr(f, n) for f in (*shards, run))] for n in ("responses", "results"))
-    _merge(run.responses, responses, Completion, lambda response: response.id, wanted, len(shards))
-    _merge(run.results, results, Result, lambda result: result.completion, wanted, len(shards))
-    trained = run.round(config.rounds).trained
-    run.record_files(inputs=[run.samples, trained], outputs=[run.responses, run.results])
+    answers = _find(Completion, lambda answer: answer.id, run.responses, [shard.responses for shard in shards])
+    scores = _find(
+        Result, lambda result: result.completion, run.results, [s.results for s in shards], failed_answers(run)
+    )
+    # Both are whole before one is written; results go first, as the old answers tell which of the old ones count.
+    responses = _in_order(run.responses, Completion, answers, wanted, len(shards))
+    write_records(run.results, _in_order(run.results, Result, scores, wanted, len(shards)))
+    write_records(run.responses, responses)
+    run.record_files(inputs=[run.samples, *trained], outputs=[run.responses, run.results])
 
 
-def _merge(
-    out: Path, sources: Sequence[Path], kind: type[R], key: Callable[[R], str], wanted: Sequence[Wanted], count: int
-) -> None:
-    """Write the wanted rows in their order.  Raises DataError if some are missing."""
-    found: dict[str, list[Place]] = {}
-    for path in sources:
+def _find(
+    kind: type[R], key: Callable[[R], str], own: Path, shards: Sequence[Path], stale: Collection[str] = ()
+) -> Found:
+    """Rows of the run and of its shards, without the run's own under `stale` keys.
+
+    What a shard has asked again counts.  The judge with the last new row comes last, as in an undivided run.
+    """
+    found: Found = {}
+    for path in (own, *shards):
         for place, row in iterate_places(path, kind) if path.exists() else ():
-            found.setdefault(key(row), []).append((path, place))
-    missing = {item.sample for item in wanted if len(found.get(item.key, ())) < item.rows}
+            if path == own and key(row) in stale:
+                continue
+            judge, node = getattr(row, "judge", ""), getattr(row, "node", None) or 0
+            nodes = found.setdefault(judge, {}).setdefault(key(row), {})
+            if node not in nodes:
+                found[judge] = found.pop(judge)
+            nodes[node] = path, place
+    return found
+
+
+def _in_order(out: Path, kind: type[R], found: Found, wanted: Sequence[Wanted], count: int) -> Iterator[R]:
+    """The wanted rows, judge by judge.  Raises DataError at once if the last judge lacks some."""
+    last = found[next(reversed(found))] if found else {}
+    missing = {item.sample for item in wanted if len(last.get(item.key, ())) < item.rows}
     if missing:
         left = [str(shard) for i in range(count) if any(map((shard := Shard(i + 1, count)).holds, missing))]
         raise DataError(f"{out}: {len(missing)} samples are left to do, of shard {', '.join(left)}; run these first")
-    write_records(out, (row for item in wanted for row in _rows(found.get(item.key, ()), kind)))
-
-
-def _rows(places: Iterable[Place], kind: type[R]) -> Iterator[R]:
-    """The rows of one key by their node; what a shard has asked again comes before the run's own and counts."""
-    rows: dict[tuple[int, str], R] = {}
-    for path, place in places:
-        row = read_record(path, place, kind)
-        rows.setdefault((getattr(row, "node", None) or 0, getattr(row, "judge", "")), row)
-    yield from (rows[name] for name in sorted(rows))
+    groups = (keys.get(item.key, {}) for keys in found.values() for item in wanted)
+    return (read_record(*nodes[node], kind) for nodes in groups for node in sorted(nodes))
