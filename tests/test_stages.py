@@ -246,6 +246,11 @@ class FailsOnce(OracleJudge):
         return [first, *others]
 
 
+def test_training_without_contrasts_says_so(finished, config):
+    assert not finished.contrasts.read_bytes()
+    assert "contrasts.jsonl is empty, so training saw reference paths alone" in describe(finished, config, "train")[1]
+
+
 @pytest.mark.parametrize(("stage", "rows"), [("judge", 32), ("evaluate", 48)])
 def test_a_judge_that_failed_is_asked_again(finished, tiny_model, tmp_path, monkeypatch, stage, rows):
     run = copy_of(finished, tmp_path / "run", "verdicts.jsonl", "contrasts.jsonl", "results.jsonl")

@@ -9,7 +9,7 @@ from pathlib import Path
 from srpo.finished import samples_of
 from srpo.records import iterate_records
 from srpo.run_config import RunConfig
-from srpo.runs import RunFolder
+from srpo.runs import RunFolder, StageFiles
 from srpo.types import CATEGORIES, Completion, Sample
 
 
@@ -21,9 +21,16 @@ def describe(run: RunFolder, config: RunConfig, stage: str) -> list[str]:
         return [f"{stage}: {run.results}, {_rows(run.results)} rows", *_describe_failures(run)]
     rounds = [files for n in range(1, config.rounds + 1) if (files := run.round(n)).path.exists()]
     if stage == "train":
-        return [f"{stage}: {files.trained}" for files in rounds if files.trained.exists()]
+        return [line for files in rounds if files.trained.exists() for line in _describe_training(files, config)]
     found = [{"explore": files.trees, "judge": files.verdicts}.get(stage) for files in rounds]
     return [f"{stage}: {path}, {_rows(path)} rows" for path in found if path is not None and path.exists()]
+
+
+def _describe_training(files: StageFiles, config: RunConfig) -> list[str]:
+    lines = [f"train: {files.trained}"]
+    if config.train.loss_type != "sft" and not _rows(files.contrasts):
+        lines.append(f"  {files.contrasts} is empty, so training saw reference paths alone; look at the verdicts")
+    return lines
 
 
 def _rows(path: Path) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 
 from srpo.finished import check_contrasts, contrasts_of, of_splits, trees_of
@@ -12,8 +11,6 @@ from srpo.run_config import RunConfig
 from srpo.runs import RunFolder, StageFiles
 from srpo.systems import check_trainable, check_trained, instruction_of, open_rounds, start_of
 from srpo.types import Contrast
-
-logger = logging.getLogger(__name__)
 
 
 def train_stage(run: RunFolder, config: RunConfig, bars: Bars) -> None:
@@ -57,8 +54,6 @@ def _train(run: RunFolder, config: RunConfig, number: int, contrasts: Sequence[C
         from srpo.training import train
 
         advance(1)
-    if not contrasts and config.train.loss_type != "sft":
-        logger.warning("%s: no contrasts, so training sees reference paths alone", run.round(number).contrasts)
     dataset = TreeDataset(samples, trees, contrasts, run.path, instruction_of(config))
     train(run.round(number), config, dataset, bars, start_of(run, config, number))
 
