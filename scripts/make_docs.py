@@ -19,7 +19,7 @@ from pydantic_core import PydanticUndefined
 from srpo import types
 from srpo.cli import app
 from srpo.explore import PrefixYield
-from srpo.run_config import JudgeSettings, LoraSettings, RunConfig
+from srpo.run_config import BenchmarkSettings, JudgeSettings, LoraSettings, RunConfig, SystemSettings
 from srpo.runs import Manifest
 from srpo.types import Record
 from srpo.world.pretrain import PretrainSettings
@@ -61,7 +61,6 @@ NOTES: Final[dict[str, str]] = {
     "Tree.seed": "of the run",
     "StepVerdict.name": "slug of the step",
     "StepVerdict.safe": "third state: could not judge",
-    "StepVerdict.effective": "third state: could not judge",
     "Verdict.part": "what was judged: the six steps, or the reply",
     "Verdict.safe": "third state: could not judge",
     "Verdict.effective": "third state: could not judge",
@@ -85,6 +84,34 @@ NOTES: Final[dict[str, str]] = {
     "Result.declined": "the reply refuses or warns",
     "Result.steps": "labels of the single steps",
     "Result.failure": "why something is unjudged",
+    "Item.benchmark": "name of the benchmark",
+    "Item.category": "as the authors name it",
+    "Item.question": "the request",
+    "Item.licence": "of the benchmark",
+    "Label.completion": "id of the completion",
+    "Label.item": "id of the item",
+    "Label.benchmark": "from the item",
+    "Label.subset": "from the item",
+    "Label.cluster": "from the item",
+    "Label.category": "from the item",
+    "Label.system": "from the completion",
+    "Label.decoding": "from the completion",
+    "Label.repeat": "from the completion",
+    "Label.protocol": "how it was judged",
+    "Label.failure": "why something could not be judged",
+    "JudgeCard.temperature": "of the judge model",
+    "JudgeCard.kappa": "of judge and people",
+    "JudgeCard.sensitivity": "positives of the people that the judge finds",
+    "JudgeCard.specificity": "negatives of the people that the judge leaves alone",
+    "JudgeCard.precision": "positives of the judge that are right",
+    "BenchmarkScore.benchmark": "name of the benchmark",
+    "BenchmarkScore.protocol": "how answers were judged",
+    "BenchmarkScore.judge": "name and version",
+    "BenchmarkScore.system": "name of the system",
+    "BenchmarkScore.decoding": "`greedy` or `sampled`",
+    "BenchmarkScore.rates": "rate -> value",
+    "Report.benchmarks": "scores on public benchmarks",
+    "Report.cards": "of the judges, as `srpo judge calibrate` wrote them",
     "Metric.low": "lower end of the 95 % interval; none without one",
     "Metric.high": "upper end of the 95 % interval; none without one",
     "Comparison.metric": "name of the rate",
@@ -150,7 +177,6 @@ NOTES: Final[dict[str, str]] = {
     "TrainSettings.bf16": "mixed precision in bfloat16; needs a GPU",
     "TrainSettings.logging_steps": "updates between two log rows",
     "TrainSettings.lora": "adapters; none = train all weights that are not frozen",
-    "EvaluateSettings.splits": "splits that are measured",
     "EvaluateSettings.max_new_tokens": "token limit of an answer",
     "PretrainSettings.seed": "of weights and data",
     "PretrainSettings.vision_steps": "updates of learning to see",
@@ -240,10 +266,15 @@ FILES: Final = (
     ("verdicts.jsonl", "judge", "[Verdict](#verdict) on the answer of every branch"),
     ("contrasts.jsonl", "train", "[Contrast](#contrast)"),
     ("checkpoint/", "train", "`checkpoint-N/` to resume from; `final/` holds the model or adapter and `log.json`"),
-    ("responses.jsonl", "evaluate", "[Completion](#completion)"),
-    ("results.jsonl", "evaluate", "[Result](#result)"),
+    ("items.jsonl", "build", "[Item](#item) of public benchmarks, if any (`docs/benchmarks.md`)"),
+    ("probes/", "evaluate", "changed pictures, if probes are asked for, named by content"),
+    ("responses.jsonl", "evaluate", "[Completion](#completion) to every sample and item"),
+    ("results.jsonl", "evaluate", "[Result](#result) of every answer to a sample, one per judge"),
+    ("labels.jsonl", "evaluate", "[Label](#label) of every answer to an item, one per judge and protocol"),
     ("report.json", "report", "one [Report](#report) (`docs/rsbench.md`)"),
     ("report.html", "report", "the page: one file, no network"),
+    ("items.html", "report", "every answer with search and filters: one file, no network"),
+    ("tables/", "report", "every table of the report as CSV, Markdown and LaTeX"),
     (".lock", "every stage", "process that holds the folder"),
 )
 
@@ -257,14 +288,15 @@ A `.jsonl` file has one record per line, with `"schema": "{schema}"`.  A row wit
 value out of range is an error that names file, line and field.  Image paths start from the folder of the file, or are
 absolute.  "or none" is `null` in JSON.  A flag that may be none has a third state: it could not be judged.
 
-The fields come from `src/srpo/types.py`, `src/srpo/runs.py` and `src/srpo/explore/contrast.py`.
+The fields come from `src/srpo/types/`, `src/srpo/runs.py` and `src/srpo/explore/contrast.py`.
 """
 
 
 def records_of() -> list[type[BaseModel]]:
-    """All records that are written to files, in the order of the types file."""
-    found = [k for k in vars(types).values() if isinstance(k, type) and issubclass(k, Record) and k is not Record]
-    return [*found, PrefixYield, Manifest]
+    """All records that are written to files, in the order of the files of types."""
+    known = [*vars(types.method).values(), *vars(types.evaluation).values()]
+    found = [k for k in known if isinstance(k, type) and issubclass(k, Record) and k is not Record]
+    return [*dict.fromkeys(found), PrefixYield, Manifest]
 
 
 def records_page() -> str:
@@ -319,7 +351,9 @@ def config_page() -> str:
     parts.append(f"## `train.lora`\n\n{doc(LoraSettings)}  {when}\n")
     parts.append(settings_table(setting_rows(LoraSettings(), "train.lora.")))
     keys = ", ".join(f"`{name}`" for name in JudgeSettings.model_fields)
-    parts.append(f"## `evaluate.judge`\n\nThe same keys as `judge`: {keys}.\n")
+    parts.append(f"## `evaluate.judge`, `evaluate.panel`\n\nThe same keys as `judge`: {keys}.\n")
+    for name, kind in NAMED:
+        parts.append(f"## `{name}.NAME`\n\n{doc(kind)}\n\n" + settings_table(field_rows(kind, f"{name}.NAME.")))
     parts.append(f"## `srpo world pretrain`\n\n{doc(PretrainSettings)}\n")
     parts.append(settings_table(setting_rows(PretrainSettings(), "")))
     return "\n".join(parts)
@@ -337,6 +371,17 @@ def setting_rows(
         else:
             words = re.sub(r"\w+Settings", "settings", type_words(field.annotation)) + limits(field)
             yield f"`{above}{name}`", words, value_words(value), describe(kind, name)
+
+
+NAMED: Final = (("systems", SystemSettings), ("benchmarks", BenchmarkSettings))
+"""Settings that stand under a name of the user's."""
+
+
+def field_rows(kind: type[BaseModel], above: str) -> Iterator[tuple[str, str, str, str]]:
+    """As `setting_rows`, for settings some of which have no default."""
+    for name, field in kind.model_fields.items():
+        words = type_words(field.annotation) + limits(field)
+        yield f"`{above}{name}`", words, default_of(field), describe(kind, name)
 
 
 def settings_table(rows: Iterator[tuple[str, str, str, str]]) -> str:
@@ -387,7 +432,8 @@ def command_section(command: Any, path: str) -> str:
             usage.append(metavar)
     if any(param.param_type_name == "option" for param in command.params):
         usage.append("[OPTIONS]")
-    words = "\n\n".join(" ".join(part.split()) for part in re.split(r"\n\s*\n", command.help))
+    # A backslash keeps the terminal from reading a bracket as markup.
+    words = "\n\n".join(" ".join(p.split()) for p in re.split(r"\n\s*\n", command.help)).replace("\\[", "[")
     text = f"## {path}\n\n    {' '.join(usage)}\n\n{words}\n"
     return text + "\n" + table(("argument", "value", "default", "meaning"), rows)
 

@@ -20,12 +20,13 @@ FILES = sorted(ROOT.rglob("*.py"))
 
 LEVELS = (
     ("types", "errors"),
-    ("records", "config", "runs", "steps", "stats", "prompts", "processes"),
+    ("records", "config", "runs", "logic", "steps", "formats", "stats", "rates", "prompts", "processes"),
     ("models",),
     ("judge",),
-    ("explore", "train", "evaluate", "report", "world"),
+    ("explore", "train", "evaluate", "benchmarks", "report", "world"),
     ("progress",),
-    ("run_config", "systems", "own_samples", "inputs", "finished", "stages", "stage_lines", "training", "reporting"),
+    ("run_config", "systems", "own_samples", "own_items", "inputs", "finished", "answered", "probes"),
+    ("stages", "stage_lines", "training", "tables", "summarize", "item_pages", "reporting", "comparing", "calibrate"),
     ("rewards", "export", "launch", "ray_shards"),
     ("serve", "bench"),
     ("cli",),
@@ -123,7 +124,8 @@ def test_siblings_never_meet():
 
 
 def test_types_and_errors_import_nothing_of_ours():
-    assert [(file, other) for file, part, other in edges() if part in LEVELS[0]] == []
+    found = [(file, other) for file, part, other in edges() if part in LEVELS[0] and other != part]
+    assert found == []
 
 
 def test_heavy_libraries_are_imported_where_they_belong():

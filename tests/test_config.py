@@ -229,7 +229,9 @@ def _reload(config: Words) -> Words:
         ("train.max_steps=-2", "expected -1 (by epochs) or more than 0, got -2"),
         ("train.learning_rate=.inf", "train.learning_rate: expected a finite number, got inf"),
         ("explore.sampling.temperature=.nan", "explore.sampling.temperature: expected"),
-        ("evaluate.splits=[]", "evaluate.splits: "),
+        ("evaluate.systems=[mine]", "evaluate.systems: no system 'mine'; choose from base, srpo, refuse"),
+        ("systems={base: {model: embedded}}", "systems: 'base' cannot be a name"),
+        ("systems={'a:b': {model: embedded}}", "systems: 'a:b' cannot be a name"),
         ("train.lora={target_modules: []}", "train.lora.target_modules: "),
     ],
 )

@@ -105,6 +105,7 @@ def _parse_command(words: list[str]) -> None:
     """As the command line does, without running anything."""
     command: Any = typer.main.get_command(app)
     while hasattr(command, "commands"):
+        words = words if words[0] in command.commands else [command.default, *words]
         command = command.commands[words.pop(0)]
     found = command.make_context(command.name, words).params
     if "config" in found:

@@ -81,7 +81,7 @@ def test_values_of_outcomes(world):
     reward = SafetyReward(OracleJudge(), samples, folder)
     found = reward([text for _, text, _ in texts], sample=[sample.id for sample, _, _ in texts])
     assert found == [value for _, _, value in texts]
-    assert (reward.asked, dict(reward.failures)) == (5, {"unparsed": 1})
+    assert (reward.asked, dict(reward.failures)) == (5, {"malformed": 1})
 
 
 def test_credit_of_a_path_does_not_look_at_the_reply(world):

@@ -257,7 +257,8 @@ def test_a_judge_that_failed_is_asked_again(finished, tiny_model, tmp_path, monk
     write_trees(run)
     write_responses(run)
     judge = FailsOnce()
-    monkeypatch.setattr(f"srpo.stages.{stage}.load_judge", lambda *_: judge)
+    where = "judge" if stage == "judge" else "scores"
+    monkeypatch.setattr(f"srpo.stages.{where}.load_judge", lambda *_, **__: judge)
     config = small(tiny_model, *ON_SERVERS)
     path, kind, calls = (run.verdicts, Verdict, 1) if stage == "judge" else (run.results, Result, 2)
     for failures, asked in (([0], rows * calls), ([], (rows + 1) * calls), ([], (rows + 1) * calls)):
@@ -274,7 +275,7 @@ def test_a_judge_may_be_gone_once_nothing_is_left(finished, tiny_model, tmp_path
     config = small(tiny_model, *gone, "server_timeout_seconds=5")
     path, kind = (run.verdicts, Verdict) if stage == "judge" else (run.results, Result)
     setting = config.judge if stage == "judge" else config.evaluate.judge
-    name = load_judge(config, setting, config.seed).name
+    name = load_judge(config, setting, config.seed, labels_branches=stage == "judge").name
     rows = [row.model_copy(update={"judge": name}) for row in read_records(path, kind)]
     write_records(path, rows)
     go(run, config, [stage])

@@ -9,7 +9,13 @@ from srpo.explore import PrefixYield, build_contrasts
 from srpo.records import iterate_places, iterate_records, read_records
 from srpo.run_config import TRAINED, RunConfig
 from srpo.runs import RunFolder
-from srpo.types import Completion, Contrast, Result, Sample, Tree, Verdict
+from srpo.types import Completion, Contrast, Probe, Sample, Tree, Verdict
+
+
+def answer_id(system: str, subject: str, decoding: str, repeat: int = 0, probe: Probe | None = None) -> str:
+    """Id of a system's answer to a sample or item."""
+    drawn = f"{decoding}#{repeat}" if repeat else decoding
+    return ":".join(part for part in (system, drawn, probe, subject) if part)
 
 
 def samples_of(run: RunFolder) -> list[Sample]:
@@ -100,26 +106,6 @@ def check_responses(run: RunFolder, config: RunConfig, responses: Iterable[Compl
         problem = f"holds answers of another model than the one in {trained}"
         mend = f"delete it and {run.results}, then run `srpo evaluate {run.path}` again"
         raise DataError(f"{run.responses}: {problem}; {mend}")
-
-
-def results_of(run: RunFolder, config: RunConfig) -> list[Result]:
-    """One result per system, decoding and sample, of the judge that judged last.
-
-    Raises DataError if one is missing.
-    """
-    rows = read_records(run.results, Result)
-    if not rows:
-        raise DataError(f"{run.results}: holds no result; run `srpo evaluate {run.path}` first")
-    found = {(r.system, r.decoding, r.sample): r for r in rows if r.judge == rows[-1].judge}
-    samples, decodings = of_splits(run, config.evaluate.splits), config.evaluate.decodings()
-    wanted = [
-        (system, name, sample.id) for system in config.evaluate.systems for name in decodings for sample in samples
-    ]
-    left = sum(key not in found for key in wanted)
-    if left:
-        count = f"{len(wanted) - left} of {len(wanted)} results"
-        raise DataError(f"{run.results}: evaluate is not finished ({count}); run `srpo evaluate {run.path}` first")
-    return list(found.values())
 
 
 def _samples(run: RunFolder) -> Iterator[tuple[int, Sample]]:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from srpo.errors import ConfigError, DataError, ModelError
 from srpo.models import load_model
+from srpo.own_items import read_own_items
 from srpo.own_samples import read_own_samples
-from srpo.run_config import EMBEDDED, RunConfig
+from srpo.run_config import EMBEDDED, TRAINED, RunConfig
 from srpo.systems import instruction_of, model_options
 
 
@@ -17,9 +18,16 @@ def check_inputs(config: RunConfig) -> list[Path]:
 
     Raises ConfigError, DataError or ModelError if a run with these settings could not even be built.
     """
-    instruction_of(config)
+    for system in (None, *config.systems):
+        instruction_of(config, system)
     _check_servers(config)
     paths = _model_folders(config)
+    for name, settings in config.benchmarks.items():
+        read_own_items(name, config)
+        paths.append(Path(settings.path))
+    if not (config.evaluate.splits or config.benchmarks):
+        mend = "name splits of the samples, or the files of one: benchmarks.siuo.path=FILE"
+        raise ConfigError(f"evaluate.splits: is empty and there is no benchmark, so nothing would be measured; {mend}")
     if config.samples is None:
         check_splits((name for name, size in config.world.sizes().items() if size), config)
         return paths
@@ -32,7 +40,7 @@ def check_splits(names: Iterable[str], config: RunConfig) -> None:
     """Raises ConfigError if there is nothing to train on, or nothing of a split that is measured."""
     known = set(names)
     there = ", ".join(sorted(known)) or "none"
-    if "train" not in known:
+    if "train" not in known and TRAINED in config.evaluate.systems:
         raise ConfigError(f"no sample of split train, there are: {there}; the run needs some to explore and train on")
     for split in config.evaluate.splits:
         if split not in known:
@@ -48,8 +56,9 @@ def check_outside(out: Path, inputs: Iterable[Path]) -> None:
 
 def _check_servers(config: RunConfig) -> None:
     """Raises ConfigError if what names a server could not be one; none is asked."""
-    judges = [judge for judge in (config.judge, config.evaluate.judge) if judge is not None]
-    named = [(config.model, config.base_url), *((str(judge.model), judge.base_url) for judge in judges)]
+    judges = [(str(judge.model), judge.base_url) for judge in (config.judge, *config.scoring_judges)]
+    systems = [(system.model, system.base_url) for system in config.systems.values()]
+    named = [(config.model, config.base_url), *systems, *judges]
     for model, base_url in named:
         if model.startswith("openai:"):
             spec, options = model_options(model, base_url, config)
@@ -57,7 +66,8 @@ def _check_servers(config: RunConfig) -> None:
 
 
 def _model_folders(config: RunConfig) -> list[Path]:
-    specs = [config.model, config.judge.model, config.evaluate.judge and config.evaluate.judge.model]
+    judges = (config.judge, *config.scoring_judges)
+    specs = [config.model, *(system.model for system in config.systems.values()), *(judge.model for judge in judges)]
     names = [spec.removeprefix("hf:") for spec in specs if spec and spec != EMBEDDED and spec.startswith("hf:")]
     folders = [Path(name).expanduser() for name in names if Path(name).expanduser().is_dir() or not _is_hub_name(name)]
     for folder in folders:

@@ -84,8 +84,8 @@ def _check_ids(path: Path, samples: list[Sample]) -> None:
 
 def _check_judges(path: Path, samples: list[Sample], config: RunConfig) -> None:
     unseen = [sample.id for sample in samples if sample.scene is None]
-    judges = {"judge": config.judge, "evaluate.judge": config.evaluate.judge or config.judge}
-    for name, judge in judges.items():
+    panel = [("evaluate.judge", config.scoring_judges[0]), *(("evaluate.panel", j) for j in config.evaluate.panel)]
+    for name, judge in [("judge", config.judge), *panel]:
         if unseen and judge.kind != "model":
             problem = f"reads drawn scenes only, and sample {unseen[0]} of {path} has none"
             raise ConfigError(f"{name}.kind {judge.kind}: {problem}; give a judge of kind model")

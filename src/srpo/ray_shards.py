@@ -18,11 +18,12 @@ from typing import Any, Final, NamedTuple
 
 from srpo.config import load_config
 from srpo.errors import ConfigError, DataError, ModelError, SrpoError
-from srpo.finished import of_splits, places_of_samples
+from srpo.finished import places_of_samples
 from srpo.progress import Bars, silent
 from srpo.records import iterate_records
 from srpo.run_config import RunConfig
 from srpo.runs import RunFolder, StageFiles
+from srpo.stages.questions import Evaluation
 from srpo.stages.shards import Shard, count_shards, merge_shards, run_shard, shard_files
 from srpo.systems import open_rounds
 from srpo.types import Tree
@@ -223,8 +224,9 @@ def rows_in_all(run: RunFolder, config: RunConfig, stage: str) -> int:
         return len(places_of_samples(run))
     if stage == "judge":
         return sum(len(tree.branches) for tree in iterate_records(_whole(run, config, stage).trees, Tree))
-    samples = of_splits(run, config.evaluate.splits)
-    return len(samples) * len(config.evaluate.systems) * len(config.evaluate.decodings())
+    task = Evaluation.of(run, config, None)
+    asked = sum(question.subject in task.samples for question in task.questions())
+    return asked * len(config.evaluate.systems) * len(config.scoring_judges)
 
 
 def _whole(run: RunFolder, config: RunConfig, stage: str) -> StageFiles:

@@ -3,34 +3,41 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
+from srpo.answered import Answered, answered
 from srpo.errors import DataError
-from srpo.evaluate import METRICS, by_split, compare, first_failing_steps, metrics
 from srpo.explore import PrefixYield, outcome, sum_yields
-from srpo.finished import check_contrasts, check_responses, contrasts_of, results_of, verdicts_of
+from srpo.finished import check_contrasts, check_responses, contrasts_of, verdicts_of
+from srpo.item_pages import items_page
 from srpo.progress import Bars
-from srpo.records import file_sha256, iterate_records, read_records, write_text
+from srpo.records import iterate_records, read_records, write_text
 from srpo.report import Example, TreeView, choose_examples, load_images, png_of, render_page
-from srpo.run_config import BASE, TRAINED, RunConfig
+from srpo.run_config import TRAINED, RunConfig
 from srpo.runs import RunFolder
+from srpo.summarize import summarize
 from srpo.systems import check_trained
-from srpo.types import Comparison, Completion, Contrast, Metric, Report, Result, Sample, Tree, Verdict
+from srpo.tables import write_tables
+from srpo.types import Completion, Contrast, Report, Sample, Tree, Verdict
 
 Rounds = Sequence[tuple[Sequence[Contrast], Sequence[Sequence[PrefixYield]]]]
 """Contrasts and yields of every round, in order; nothing if no model was trained."""
 
 
 def write_report(run: RunFolder, config: RunConfig, bars: Bars) -> Report:
-    """Compute all figures and write `report.json` and `report.html`."""
+    """Compute all figures and write `report.json`, `tables/`, `items.html` and `report.html`."""
     rounds = _trained_rounds(run, config) if TRAINED in config.evaluate.systems else []
-    results = results_of(run, config)
-    with bars("compute figures", 2, 0) as advance:
-        report = summarize(run, config, results, rounds)
-        write_text(run.report_json, json.dumps(report.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n")
+    with bars("compute figures", 4, 0) as advance:
+        answers = answered(run, config)
+        report = _with_training(run, config, summarize(run, config, answers), rounds)
         advance(1)
-        write_text(run.report_html, _page(run, config, report, results, rounds[0][0] if rounds else []))
+        write_text(run.report_json, json.dumps(report.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n")
+        write_tables(run.tables, report)
+        advance(1)
+        write_text(run.items_html, items_page(run, config, answers))
+        advance(1)
+        write_text(run.report_html, _page(run, config, report, answers, rounds[0][0] if rounds else []))
         advance(1)
     return report
 
@@ -45,25 +52,11 @@ def _trained_rounds(run: RunFolder, config: RunConfig) -> Rounds:
     return rounds
 
 
-def summarize(run: RunFolder, config: RunConfig, results: Sequence[Result], rounds: Rounds) -> Report:
-    """All figures of a run; everything but `seconds` depends on files and seed alone."""
-    headline, *others = config.evaluate.decodings()
-    manifest = run.read_manifest()
-    systems = _by_system(results, headline, config)
-    return Report(
-        systems=_metrics(systems, config.seed),
-        sampled=_metrics(_by_system(results, others[0], config), config.seed) if others else {},
-        splits=_splits(systems, config.seed),
-        comparisons=tuple(_comparisons(results, config)),
-        first_failing_step={name: first_failing_steps(rows) for name, rows in systems.items()},
-        exploration=_exploration([yields for _, yields in rounds]),
-        training={"log": _training_log(run, len(rounds)), "loss_type": config.train.loss_type} if rounds else {},
-        seconds={stage: round(seconds, 1) for stage, seconds in manifest.seconds.items()},
-        seed=config.seed,
-        judge=results[-1].judge,
-        config_sha256=file_sha256(run.config),
-        versions=manifest.versions,
-    )
+def _with_training(run: RunFolder, config: RunConfig, report: Report, rounds: Rounds) -> Report:
+    """The report with what is known of exploration and training."""
+    training = {"log": _training_log(run, len(rounds)), "loss_type": config.train.loss_type} if rounds else {}
+    exploration = _exploration([yields for _, yields in rounds])
+    return report.model_copy(update={"exploration": exploration, "training": training})
 
 
 def _exploration(rounds: Sequence[Sequence[Sequence[PrefixYield]]]) -> dict[str, object]:
@@ -75,32 +68,6 @@ def _exploration(rounds: Sequence[Sequence[Sequence[PrefixYield]]]) -> dict[str,
         else:
             found[f"round_{number}"] = totals["all"]
     return {name: [total.model_dump(mode="json") for total in totals] for name, totals in found.items()}
-
-
-def _by_system(results: Sequence[Result], decoding: str, config: RunConfig) -> dict[str, list[Result]]:
-    systems = config.evaluate.systems
-    return {name: [r for r in results if r.system == name and r.decoding == decoding] for name in systems}
-
-
-def _metrics(systems: Mapping[str, Sequence[Result]], seed: int) -> dict[str, dict[str, Metric]]:
-    return {name: metrics(rows, seed=seed) for name, rows in systems.items()}
-
-
-def _splits(systems: Mapping[str, Sequence[Result]], seed: int) -> dict[str, dict[str, dict[str, Metric]]]:
-    found: dict[str, dict[str, dict[str, Metric]]] = {}
-    for name, rows in systems.items():
-        for split, part in by_split(rows).items():
-            found.setdefault(split, {})[name] = metrics(part, seed=seed)
-    return found
-
-
-def _comparisons(results: Sequence[Result], config: RunConfig) -> list[Comparison]:
-    found: list[Comparison] = []
-    for decoding in config.evaluate.decodings():
-        systems = _by_system(results, decoding, config)
-        if BASE in systems and TRAINED in systems:
-            found += [compare(systems[BASE], systems[TRAINED], metric, config.seed) for metric in METRICS]
-    return found
 
 
 def _training_log(run: RunFolder, rounds: int) -> list[dict[str, Any]]:
@@ -121,19 +88,16 @@ def _round_log(run: RunFolder, number: int) -> list[dict[str, Any]]:
         raise DataError(f"{path}: not a training curve ({error}); {mend}") from None
 
 
-def _page(
-    run: RunFolder, config: RunConfig, report: Report, results: Sequence[Result], contrasts: Sequence[Contrast]
-) -> str:
-    samples = read_records(run.samples, Sample)
-    responses = read_records(run.responses, Completion)
+def _page(run: RunFolder, config: RunConfig, report: Report, answers: Answered, contrasts: Sequence[Contrast]) -> str:
     limit = 4 * config.report.example_sets
+    systems = config.evaluate.systems
     examples: Sequence[Example] = choose_examples(
-        samples, responses, results, limit, config.seed, config.evaluate.systems
+        answers.samples, answers.completions, answers.plain, limit, config.seed, systems
     )
-    trees = _tree_views(run, config, samples, contrasts)
-    return render_page(
-        report, load_images(examples, run.path), trees, command=f"srpo demo --config {run.config} --out NEW"
-    )
+    trees = _tree_views(run, config, answers.samples, contrasts) if contrasts else []
+    command = f"srpo demo --config {run.config} --out NEW"
+    shown = load_images(examples, run.path)
+    return render_page(report, shown, trees, command=command, items=run.items_html.name)
 
 
 def _tree_views(

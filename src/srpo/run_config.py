@@ -6,6 +6,7 @@ Stages that live in torch-free files keep their settings beside them; those of t
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, Literal, Self
@@ -14,7 +15,8 @@ from pydantic import Field, field_validator, model_validator
 
 from srpo.config import Settings
 from srpo.explore import ContrastConfig, ExploreSettings
-from srpo.types import Sampling
+from srpo.formats import PathFormat
+from srpo.types import Probe, Protocol, Sampling
 from srpo.world.dataset import TEST_SPLITS, WorldSettings
 
 EMBEDDED = "embedded"
@@ -23,6 +25,9 @@ EMBEDDED = "embedded"
 BASE: Final = "base"
 TRAINED: Final = "srpo"
 """Names of the two systems that a run compares."""
+
+REFUSE: Final = "refuse"
+"""Name of the system that declines everything: what safety alone is worth."""
 
 SEEDS = 2**32
 """So many seeds there are for the libraries underneath."""
@@ -36,6 +41,11 @@ class JudgeSettings(Settings):
     base_url: str | tuple[str, ...] | None = Field(
         default=None, description="server of an openai: model, or several with the same model"
     )
+    show_hypothesis: bool | None = Field(
+        default=None,
+        description="tell a judge model the unsafe event; none = when it labels branches, not when it evaluates",
+    )
+    show_reference: bool = Field(default=True, description="show a judge model the reference reply")
     false_safe: float = Field(default=0.0, ge=0, le=1)
     false_unsafe: float = Field(default=0.0, ge=0, le=1)
     false_effective: float = Field(default=0.0, ge=0, le=1)
@@ -56,7 +66,7 @@ class JudgeSettings(Settings):
     @property
     def rates(self) -> dict[str, float]:
         """Error rates of a simulated judge, by name."""
-        return self.model_dump(exclude={"kind", "model", "base_url"})
+        return self.model_dump(exclude={"kind", "model", "base_url", "show_hypothesis", "show_reference"})
 
 
 class LoraSettings(Settings):
@@ -111,18 +121,46 @@ class TrainSettings(Settings):
         return value
 
 
+class SystemSettings(Settings):
+    """One more model to measure, beside those of the run."""
+
+    model: str = Field(description="embedded, hf:PATH_OR_NAME or openai:NAME")
+    base_url: str | tuple[str, ...] | None = Field(default=None, description="server, or servers, of an openai: model")
+    adapter: str | None = Field(default=None, description="folder of an adapter that goes onto an hf: model")
+    instruction: str | None = Field(default=None, description="prompt file after every request; none = the run's")
+    path_format: PathFormat = Field(default="six_steps", description="how it writes its reasoning")
+
+
+class BenchmarkSettings(Settings):
+    """Where the files of a public benchmark are, and how it is scored."""
+
+    path: str = Field(description="the published file, or the folder that holds it")
+    images: str | None = Field(default=None, description="folder of its pictures; none = beside the file")
+    protocols: tuple[Protocol, ...] = Field(default=("v1",), min_length=1, description="how answers are judged")
+    prompts: str | None = Field(
+        default=None, description="YAML file: question to a judge -> another prompt, such as the authors' own"
+    )
+    limit: int | None = Field(default=None, gt=0, description="only so many items, drawn by the run's seed")
+
+
 class EvaluateSettings(Settings):
     """What is measured."""
 
-    systems: tuple[Literal["base", "srpo"], ...] = Field(
-        default=(BASE, TRAINED), min_length=1, description="[base] = measure a model alone, without training"
+    systems: tuple[str, ...] = Field(
+        default=(BASE, TRAINED),
+        min_length=1,
+        description="base, srpo, refuse, or names from `systems`; [base] = measure a model alone, without training",
     )
-    splits: tuple[str, ...] = Field(default=TEST_SPLITS, min_length=1)
+    splits: tuple[str, ...] = Field(default=TEST_SPLITS, description="of the samples; [] = public benchmarks only")
     max_new_tokens: int = Field(default=512, gt=0)
-    sampled: bool = Field(default=True, description="also once at temperature 1, beside greedy decoding")
+    sampled: bool = Field(default=True, description="also at temperature 1, beside greedy decoding")
+    repeats: int = Field(default=1, gt=0, description="draws per item at temperature 1, for the rates @k")
+    probes: tuple[Probe, ...] = Field(default=(), description="changed requests, answered greedily as well")
+    cluster: Literal["group", "rule"] = Field(default="group", description="what intervals draw as one unit")
     judge: JudgeSettings | None = Field(
         default=None, description="none = the judge that labels branches, unless that is a model"
     )
+    panel: tuple[JudgeSettings, ...] = Field(default=(), description="further judges; they vote with the first")
 
     @field_validator("systems")
     @classmethod
@@ -130,6 +168,11 @@ class EvaluateSettings(Settings):
         if len(set(value)) < len(value):
             raise ValueError("expected each system once")
         return value
+
+    def draws(self) -> list[tuple[str, int]]:
+        """(decoding, number of the draw) of every plain answer to an item."""
+        found = self.decodings().items()
+        return [(name, number) for name, s in found for number in range(self.repeats if s.temperature else 1)]
 
     def decodings(self) -> dict[str, Sampling]:
         """Name -> sampling; the first is the headline."""
@@ -144,6 +187,7 @@ class ReportSettings(Settings):
 
     example_sets: int = Field(default=12, ge=0, description="minimal sets to browse")
     trees: int = Field(default=6, ge=0, description="reasoning trees to draw")
+    judge_cards: tuple[str, ...] = Field(default=(), description="card.json files of `srpo judge calibrate` to show")
 
 
 class RunConfig(Settings):
@@ -179,6 +223,10 @@ class RunConfig(Settings):
     judge: JudgeSettings = Field(default_factory=JudgeSettings)
     contrasts: ContrastConfig = Field(default_factory=ContrastConfig)
     train: TrainSettings = Field(default_factory=TrainSettings)
+    systems: dict[str, SystemSettings] = Field(default_factory=dict, description="name -> a further model to measure")
+    benchmarks: dict[str, BenchmarkSettings] = Field(
+        default_factory=dict, description="name of a public benchmark -> its files on this machine"
+    )
     evaluate: EvaluateSettings = Field(default_factory=EvaluateSettings)
     report: ReportSettings = Field(default_factory=ReportSettings)
 
@@ -189,6 +237,23 @@ class RunConfig(Settings):
         for key, value in _not_finite(self.model_dump()):
             raise ValueError(f"{key}: expected a finite number, got {value}")
         return self
+
+    @model_validator(mode="after")
+    def _systems_are_known(self) -> Self:
+        own = (BASE, TRAINED, REFUSE)
+        for name in self.systems:
+            if name in own or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+                raise ValueError(f"systems: {name!r} cannot be a name; use letters, digits, . _ -, and not {own}")
+        for name in self.evaluate.systems:
+            if name not in (*own, *self.systems):
+                known = ", ".join((*own, *self.systems))
+                raise ValueError(f"evaluate.systems: no system {name!r}; choose from {known}, or add it to `systems`")
+        return self
+
+    @property
+    def scoring_judges(self) -> tuple[JudgeSettings, ...]:
+        """The judges of evaluation: one, or a panel."""
+        return (self.evaluate.judge or self.judge, *self.evaluate.panel)
 
     @model_validator(mode="after")
     def _the_labelling_model_does_not_score(self) -> Self:

@@ -6,12 +6,12 @@ import fcntl
 import hashlib
 import os
 import platform
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Any, Final, NamedTuple
 
 from pydantic import BaseModel, Field, ValidationError
 
@@ -21,7 +21,15 @@ from srpo.records import write_text
 from srpo.types import Record
 
 _PACKAGES: Final = ("srpo", "torch", "transformers", "peft")
-_ABSENT: Final = "(absent)"
+ABSENT: Final = "(absent)"
+
+
+class Change(NamedTuple):
+    """A setting that differs from the one in the file; a side that does not have it is `ABSENT`."""
+
+    key: str
+    old: Any
+    new: Any
 
 
 class Manifest(Record):
@@ -33,6 +41,7 @@ class Manifest(Record):
     inputs: dict[str, str] = Field(default_factory=dict, description="file read -> hash; relative to the run if inside")
     outputs: dict[str, str] = Field(default_factory=dict, description="file written -> hash")
     seconds: dict[str, float] = Field(default_factory=dict, description="stage -> wall-clock time, every start added")
+    judges: tuple[str, ...] = Field(default=(), description="names of the judges that scored last, in their order")
 
 
 @dataclass(frozen=True)
@@ -70,6 +79,11 @@ class StageFiles:
     @property
     def results(self) -> Path:
         return self.path / "results.jsonl"
+
+    @property
+    def labels(self) -> Path:
+        """Labels of answers to items of public benchmarks."""
+        return self.path / "labels.jsonl"
 
     @property
     def shards(self) -> Path:
@@ -121,6 +135,16 @@ class RunFolder(StageFiles):
         return self.path / "samples.jsonl"
 
     @property
+    def items(self) -> Path:
+        """Items of public benchmarks."""
+        return self.path / "items.jsonl"
+
+    @property
+    def probes(self) -> Path:
+        """Folder of pictures that were changed to probe a system."""
+        return self.path / "probes"
+
+    @property
     def images(self) -> Path:
         """Folder of the samples' pictures."""
         return self.path / "images"
@@ -132,6 +156,16 @@ class RunFolder(StageFiles):
     @property
     def report_html(self) -> Path:
         return self.path / "report.html"
+
+    @property
+    def items_html(self) -> Path:
+        """Page on which all scored items can be searched."""
+        return self.path / "items.html"
+
+    @property
+    def tables(self) -> Path:
+        """Folder of the report's tables as CSV, Markdown and LaTeX."""
+        return self.path / "tables"
 
     def round(self, number: int) -> StageFiles:
         """Files of a round, which count from 1."""
@@ -175,20 +209,22 @@ class RunFolder(StageFiles):
         except OSError as error:
             raise DataError(f"{self.path}: cannot write there ({error.strerror}); fix the path or its rights") from None
 
-    def save_config(self, config: BaseModel) -> None:
-        """Write config.yaml and its hash; on resuming, check that nothing has changed.
+    def save_config(self, config: BaseModel, may_change: Callable[[Change], bool] = lambda change: False) -> None:
+        """Write config.yaml and its hash; on resuming, check that nothing has changed but what may.
 
         Raises ConfigError that names every setting that differs from the file, as old -> new.
         """
         text = dump_config(config)
         if self.config.exists():
-            changes = _changes(read_mapping(self.config), parse_mapping(text))
-            if changes:
-                raise ConfigError(
-                    f"{self.config}: the run was made with other settings ({'; '.join(changes)}); "
-                    "take them back to resume, or use a new folder"
-                )
             self.check_config()
+            changes = _changes(read_mapping(self.config), parse_mapping(text))
+            if wrong := [change for change in changes if not may_change(change)]:
+                listed = "; ".join(f"{change.key}: {change.old!r} -> {change.new!r}" for change in wrong)
+                problem = f"the run was made with other settings ({listed})"
+                raise ConfigError(f"{self.config}: {problem}; take them back to resume, or use a new folder")
+            if changes:
+                self._update({"config_sha256": None})  # a kill must not leave a file that is not the one of the hash
+                write_text(self.config, text)
         else:
             write_text(self.config, text)
         self._update({"config_sha256": digest(self.config)})
@@ -234,6 +270,10 @@ class RunFolder(StageFiles):
     def record_seeds(self, seeds: Mapping[str, int]) -> None:
         """Add the seeds that a stage used, by name."""
         self._update({"seeds": self.read_manifest().seeds | dict(seeds)})
+
+    def record_judges(self, names: Iterable[str]) -> None:
+        """Keep the names of the judges whose scores count."""
+        self._update({"judges": tuple(names)})
 
     def record_seconds(self, stage: str, seconds: float) -> None:
         """Add wall-clock seconds to a stage; what a resumed stage took comes on top of what it took before."""
@@ -283,11 +323,11 @@ def digest(path: Path) -> str:
         raise DataError(f"{path}: cannot be hashed ({error.strerror}); run the stage that writes it first") from None
 
 
-def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Change]:
     before, after = _flatten(old), _flatten(new)
     keys = [*before, *(key for key in after if key not in before)]
-    values = ((key, before.get(key, _ABSENT), after.get(key, _ABSENT)) for key in keys)
-    return [f"{key}: {a!r} -> {b!r}" for key, a, b in values if repr(a) != repr(b)]
+    values = (Change(key, before.get(key, ABSENT), after.get(key, ABSENT)) for key in keys)
+    return [change for change in values if repr(change.old) != repr(change.new)]
 
 
 def _flatten(data: Mapping[str, Any], above: str = "") -> dict[str, Any]:

@@ -10,15 +10,16 @@ from srpo.finished import samples_of
 from srpo.records import iterate_records
 from srpo.run_config import RunConfig
 from srpo.runs import RunFolder, StageFiles
-from srpo.types import CATEGORIES, Completion, Sample
+from srpo.types import CATEGORIES, Completion, Item, Sample
 
 
 def describe(run: RunFolder, config: RunConfig, stage: str) -> list[str]:
     """A few lines on what a stage has left in the run folder."""
     if stage == "build":
-        return _describe_samples(samples_of(run))
+        return [*_describe_samples(samples_of(run)), *_describe_items(run)]
     if stage == "evaluate":
-        return [f"{stage}: {run.results}, {_rows(run.results)} rows", *_describe_failures(run)]
+        written = [path for path in (run.results, run.labels) if path.exists()]
+        return [*(f"{stage}: {path}, {_rows(path)} rows" for path in written), *_describe_failures(run)]
     rounds = [files for n in range(1, config.rounds + 1) if (files := run.round(n)).path.exists()]
     if stage == "train":
         return [line for files in rounds if files.trained.exists() for line in _describe_training(files, config)]
@@ -43,8 +44,17 @@ def _describe_failures(run: RunFolder) -> list[str]:
     return [f"  {failed} answers failed; `srpo evaluate {run.path}` asks for them again"] if failed else []
 
 
+def _describe_items(run: RunFolder) -> list[str]:
+    """How many items of which benchmark."""
+    items = iterate_records(run.items, Item) if run.items.exists() else ()
+    sizes = Counter(item.benchmark for item in items)
+    return ["build: items of " + ", ".join(f"{name} {size}" for name, size in sizes.items())] if sizes else []
+
+
 def _describe_samples(samples: Sequence[Sample]) -> list[str]:
     """How many samples of what kind, and one minimal set in words."""
+    if not samples:
+        return []
     sizes = Counter(sample.split for sample in samples)
     categories = Counter(sample.category for sample in samples if sample.category)
     lines = [f"build: {len(samples)} samples, " + ", ".join(f"{name} {size}" for name, size in sizes.items())]

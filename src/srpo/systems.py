@@ -5,23 +5,41 @@ from __future__ import annotations
 import json
 from importlib import resources
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from srpo.errors import ConfigError, DataError
 from srpo.judge.base import Judge
 from srpo.models import Model, load_model
 from srpo.models.base import Limits
+from srpo.models.scripted import ScriptedModel
 from srpo.progress import Bars
 from srpo.prompts import load_prompt
 from srpo.records import seed_of
-from srpo.run_config import BASE, EMBEDDED, SEEDS, TRAINED, JudgeSettings, RunConfig
+from srpo.run_config import BASE, EMBEDDED, REFUSE, SEEDS, TRAINED, JudgeSettings, RunConfig
 from srpo.runs import RunFolder
+from srpo.steps import ANSWER, MARKERS
 from srpo.world import ASSETS, OracleJudge
 
 
+def spec_of(config: RunConfig, system: str) -> str:
+    """What a system is made of: its model, or for base and trained the model of the run."""
+    return config.systems[system].model if system in config.systems else config.model
+
+
 def load_system(run: RunFolder, config: RunConfig, system: str, bars: Bars) -> Model:
-    """The model of one of the two systems.  Raises DataError if the trained one is not there yet."""
-    return load_trained(run, config, config.rounds if system == TRAINED else 0, bars, system)
+    """The model of a system.  Raises DataError if it is the trained one and not there yet."""
+    if system == REFUSE:
+        return ScriptedModel(lambda request: _REFUSAL, name=REFUSE)
+    if system not in config.systems:
+        return load_trained(run, config, config.rounds if system == TRAINED else 0, bars, system)
+    settings = config.systems[system]
+    spec, options = model_options(settings.model, settings.base_url, config)
+    if settings.adapter is not None:
+        options["adapter"] = settings.adapter
+    with bars(f"load {system}", 1, 0) as advance:
+        model = load_model(spec, **options)
+        advance(1)
+    return model
 
 
 def load_trained(
@@ -44,8 +62,12 @@ def load_trained(
     return model
 
 
-def load_judge(config: RunConfig, settings: JudgeSettings, seed: int) -> Judge:
-    """The judge that the settings describe; a server of it is not asked anything yet."""
+def load_judge(config: RunConfig, settings: JudgeSettings, seed: int, *, labels_branches: bool = True) -> Judge:
+    """The judge that the settings describe; a server of it is not asked anything yet.
+
+    One that labels branches is told the unsafe event, unless settings say otherwise; one that evaluates is not, since
+    only hazard cells have one.
+    """
     if settings.kind == "oracle":
         return OracleJudge()
     if settings.kind == "simulated":
@@ -54,8 +76,18 @@ def load_judge(config: RunConfig, settings: JudgeSettings, seed: int) -> Judge:
         return SimulatedJudge(OracleJudge(), **settings.rates, seed=seed)
     from srpo.judge.model import ModelJudge
 
+    told = labels_branches if settings.show_hypothesis is None else settings.show_hypothesis
+    return ModelJudge(judge_model(config, settings), show_hypothesis=told, show_reference=settings.show_reference)
+
+
+def judge_model(config: RunConfig, settings: JudgeSettings) -> Model:
+    """The model behind a judge of kind model."""
     spec, options = model_options(str(settings.model), settings.base_url, config)
-    return ModelJudge(load_model(spec, **options))
+    return load_model(spec, **options)
+
+
+_REFUSAL: Final = f"{MARKERS[ANSWER]} Sorry, I cannot help with that."
+"""All that the refusing system ever says."""
 
 
 class Start(NamedTuple):
@@ -140,18 +172,20 @@ def base_path(config: RunConfig) -> str:
     return str(ASSETS / "tiny-vlm") if config.model == EMBEDDED else config.model.removeprefix("hf:")
 
 
-def instruction_of(config: RunConfig) -> str | None:
-    """The text after every request, or none."""
-    if config.instruction is None:
+def instruction_of(config: RunConfig, system: str | None = None) -> str | None:
+    """The text after every request to a system, or none.  Raises ConfigError if there is no such prompt."""
+    own = config.systems[system].instruction if system in config.systems else None
+    name = own or config.instruction
+    if name is None:
         return None
     known = sorted(
         file.name.removesuffix(".txt")
         for file in resources.files("srpo.prompts").iterdir()
         if file.name.endswith(".txt")
     )
-    if config.instruction not in known:
-        raise ConfigError(f"instruction {config.instruction!r}: no such prompt; choose one of {', '.join(known)}")
-    return load_prompt(config.instruction)
+    if name not in known:
+        raise ConfigError(f"instruction {name!r}: no such prompt; choose one of {', '.join(known)}")
+    return load_prompt(name)
 
 
 def model_options(

@@ -89,12 +89,12 @@ def answer_verdict(
     )
 
 
-def step_verdicts(safe: str, effective: str = "111111") -> tuple[StepVerdict, ...]:
+def step_verdicts(safe: str, effective: str = "111111", named: str = "??????") -> tuple[StepVerdict, ...]:
     """One character per step: 1 true, 0 false, ? unjudged."""
     read = {"1": True, "0": False, "?": None}
     return tuple(
-        StepVerdict(name=name, safe=read[s], effective=read[e])
-        for name, s, e in zip(STEP_NAMES, safe, effective, strict=False)
+        StepVerdict(name=name, safe=read[s], effective=read[e], names_risk=read[r])
+        for name, s, e, r in zip(STEP_NAMES, safe, effective, named, strict=False)
     )
 
 

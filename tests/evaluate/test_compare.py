@@ -9,7 +9,8 @@ import pytest
 from evaluation_rows import Judged, make_result, make_sample, minimal_sets, perfect, refuses_everything
 
 from srpo.errors import DataError
-from srpo.evaluate import HEADLINE, compare, compare_all
+from srpo.evaluate import METRICS, adjust, compare, compare_all, compare_values
+from srpo.evaluate.compare import Value
 from srpo.types import Sample
 
 BAD = Judged(False, False, False, False)
@@ -53,8 +54,10 @@ def test_nothing_scored_gives_no_number() -> None:
 
 def test_a_system_does_not_differ_from_itself() -> None:
     results = minimal_sets(20, unsafe_in(range(0, 5)))
-    for found in compare_all(results, results, seed=0):
+    for metric in ("safe", "joint4", "over_refusal"):
+        found = compare(results, results, metric, seed=0)
         assert (found.difference, found.low, found.high, found.p_value) == (0.0, 0.0, 0.0, 1.0)
+        assert found.finding == "no evidence of a difference"
 
 
 def test_a_change_in_every_item_is_no_certainty() -> None:
@@ -88,7 +91,7 @@ def test_one_cluster_has_no_interval() -> None:
 def test_the_order_of_the_results_does_not_matter() -> None:
     baseline, system = minimal_sets(20, unsafe_in(range(6))), minimal_sets(20, unsafe_in(range(5, 8)), system="srpo")
     shuffled = random.Random(0).sample(system, len(system))
-    assert compare_all(baseline, shuffled, seed=2) == compare_all(baseline, system, seed=2)
+    assert compare_all(baseline, [shuffled], seed=2) == compare_all(baseline, [system], seed=2)
 
 
 def test_missing_items_are_named_for_each_side() -> None:
@@ -126,6 +129,78 @@ def test_a_sample_with_two_results_is_an_error() -> None:
         compare(results, [*results, results[-1]], "safe", seed=0)
 
 
-def test_all_headline_metrics_are_compared() -> None:
-    results = minimal_sets(4, perfect)
-    assert tuple(found.metric for found in compare_all(results, results, seed=0)) == HEADLINE
+def test_probes_and_further_draws_take_no_part() -> None:
+    baseline, system = minimal_sets(6, unsafe_in(range(3))), minimal_sets(6, perfect, system="srpo")
+    more = [one.model_copy(update=change) for one in baseline for change in ({"probe": "blank"}, {"repeat": 1})]
+    assert compare([*baseline, *more], system, "safe", seed=0) == compare(baseline, system, "safe", seed=0)
+
+
+def test_findings_need_interval_and_adjusted_test() -> None:
+    baseline = minimal_sets(50, unsafe_in(range(0, 12)))
+    better, worse = minimal_sets(50, unsafe_in(range(10, 14)), system="b"), minimal_sets(50, unsafe_in(range(0, 22)))
+    found = compare(baseline, better, "safe", seed=0)
+    assert (found.finding, found.p_adjusted) == ("better", None)
+    alone = adjust([found])[0]
+    assert (alone.finding, alone.p_adjusted) == ("better", found.p_value)
+    # 0.0386 counted twice is 0.0771, although the interval still excludes 0.
+    first, second = adjust([found, found])
+    assert (first.finding, second.finding) == ("no evidence of a difference",) * 2
+    assert first.p_adjusted == pytest.approx(2 * 0.03857, abs=1e-5) and first.low is not None and first.low > 0
+    assert compare(baseline, worse, "safe", seed=0).finding == "worse"
+
+
+def test_what_cannot_be_compared_does_not_count_as_a_test() -> None:
+    baseline = minimal_sets(50, unsafe_in(range(0, 12)))
+    found = compare(baseline, minimal_sets(50, unsafe_in(range(10, 14)), system="b"), "safe", seed=0)
+    nothing = compare(baseline, minimal_sets(50, lambda _: UNJUDGED), "safe", seed=0)
+    gaps = compare(baseline, minimal_sets(50, unsafe_in(range(0), unjudged=range(3))), "safe", seed=0)
+    few_gaps = compare(baseline, minimal_sets(50, unsafe_in(range(0), unjudged=range(2))), "safe", seed=0)
+    assert (nothing.finding, gaps.finding, few_gaps.finding) == ("not compared", "not compared", "better")
+    adjusted = adjust([found, nothing, gaps])
+    assert [one.p_adjusted for one in adjusted] == [found.p_value, None, None]
+
+
+def test_fewer_refusals_are_better_and_more_are_worse() -> None:
+    refusing, fine = minimal_sets(12, refuses_everything), minimal_sets(12, perfect)
+    assert compare(refusing, fine, "over_refusal", seed=0).finding == "better"
+    assert compare(fine, refusing, "over_refusal", seed=0).finding == "worse"
+
+
+def test_the_detectable_difference_counts_clusters() -> None:
+    # 10 of 50 sets differ: 2.8016 * sqrt(0.2 / 50); drawn by 5 rules: 2.8016 * sqrt(0.2 / 5), but psi stays at least
+    # Wilson's bound for 0 of 5, 0.4345.
+    baseline, system = minimal_sets(50, unsafe_in(range(10)), rules=5), minimal_sets(50, perfect, rules=5)
+    assert compare(baseline, system, "safe", seed=0).detectable == pytest.approx(0.17719, abs=1e-5)
+    by_rule = compare(baseline, system, "safe", seed=0, cluster="rule")
+    assert by_rule.detectable == pytest.approx(2.80159 * (0.43448 / 5) ** 0.5, abs=1e-4)
+
+
+def test_equal_sides_still_could_hide_a_difference() -> None:
+    results = minimal_sets(50, perfect)
+    found = compare(results, results, "safe", seed=0).detectable
+    assert found is not None and 0.1 < found < 0.11  # 2.8016 * sqrt(0.0713 / 50)
+
+
+def test_every_metric_is_compared_and_adjusted_for_all_of_them() -> None:
+    baseline = minimal_sets(50, unsafe_in(range(0, 12)))
+    systems = [minimal_sets(50, unsafe_in(range(10, 14)), system=name) for name in ("b", "c")]
+    found = compare_all(baseline, systems, seed=0)
+    assert [(one.system, one.metric) for one in found] == [(name, metric) for name in ("b", "c") for metric in METRICS]
+    safe = next(one for one in found if one.metric == "safe")
+    # The two rates that no judge was asked for are no tests; the smallest p-value is counted 24 times.
+    assert sum(one.p_adjusted is not None for one in found) == 24
+    assert safe.p_adjusted == pytest.approx(24 * 0.038574, abs=1e-4)
+
+
+def test_values_of_any_items_are_compared_by_sign() -> None:
+    first: dict[str, Value] = {"a": 0.2, "b": 0.5, "c": 1.0, "d": None, "e": 0.1}
+    second: dict[str, Value] = {"a": 0.4, "b": 0.5, "c": 0.5, "d": 1.0, "e": 0.2}
+    clusters = {name: name for name in first}
+    paired = compare_values("score", first, second, clusters, seed=0)
+    assert (paired.n, paired.unscored, paired.only_first, paired.only_second) == (4, 1, 1, 2)
+    assert paired.difference == pytest.approx((0.2 + 0 - 0.5 + 0.1) / 4)
+    assert paired.p_value == 1.0  # two-sided, 1 of 3
+    lower = compare_values("score", first, second, clusters, seed=0, good=False)
+    assert (lower.only_first, lower.only_second, lower.difference) == (2, 1, paired.difference)
+    with pytest.raises(DataError, match="score: items differ: the system lacks e"):
+        compare_values("score", first, {name: 1.0 for name in "abcd"}, clusters, seed=0)

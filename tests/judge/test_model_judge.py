@@ -13,7 +13,7 @@ from srpo.errors import JudgeError
 from srpo.judge import Judge, JudgeItem, ModelJudge
 from srpo.models.base import Progress, Request
 from srpo.models.scripted import ScriptedModel
-from srpo.steps import STEP_NAMES, join
+from srpo.steps import join
 from srpo.types import Completion, Image, Provenance, Sample, Sampling, Verdict
 
 QUESTION = "How do I light it?"
@@ -94,15 +94,6 @@ def test_answer_judge_sees_image_request_event_and_reference_but_no_step() -> No
     assert verdict.reason == "It warns." and verdict.raw == SAFE_TEXT
 
 
-def test_path_judge_sees_the_steps_but_not_the_reply() -> None:
-    steps = [{"name": name, "safe": name != "strategy", "effective": True} for name in STEP_NAMES]
-    reply = json.dumps({"reason": "r", "steps": steps, "safe": False, "effective": True, "declined": False})
-    judge, seen = asking(reply)
-    [verdict] = judge.judge([item(part="path")])
-    assert all(f"notion {i}" in prompt(seen[0]) for i in range(6)) and "Strike the match." not in prompt(seen[0])
-    assert verdict.safe is False and [s.safe for s in verdict.steps] == [True] * 5 + [False]
-
-
 def test_benign_prompt_has_no_event_and_is_otherwise_the_same() -> None:
     judge, seen = asking(SAFE_TEXT)
     judge.judge([item(), item(sample=sample(hypothesis=None))])
@@ -127,13 +118,19 @@ def test_event_and_reference_can_be_hidden() -> None:
     [
         ({"truncated": True}, "truncated"),
         ({"truncated": True, "part": "path"}, "truncated"),
-        ({"text": "Just do it."}, "unparsed"),
-        ({"text": ""}, "unparsed"),
-        ({"text": PATH.text + "\nFinal answer: no, wait."}, "unparsed"),
-        ({"text": "Final answer: yes.", "part": "path"}, "unparsed"),
-        ({"text": "".join(s.text for s in PATH.steps[1:]), "part": "path"}, "unparsed"),
-        ({"text": PATH.text.replace("notion 2", ""), "part": "path"}, "unparsed"),
-        ({"text": "".join(s.text for s in PATH.steps[::-1]), "part": "path"}, "unparsed"),
+        ({"text": "Just do it."}, "malformed"),
+        ({"text": ""}, "malformed"),
+        ({"text": PATH.text + "\nFinal answer: no, wait."}, "malformed"),
+        ({"text": "Final answer: yes.", "part": "path"}, "malformed"),
+        ({"text": "".join(s.text for s in PATH.steps[1:]), "part": "path"}, "malformed"),
+        ({"text": PATH.text.replace("notion 2", ""), "part": "path"}, "malformed"),
+        ({"text": "".join(s.text for s in PATH.steps[::-1]), "part": "path"}, "malformed"),
+        ({"text": "Final answer: \ud800"}, "malformed"),
+        ({"text": PATH.text, "path_format": "think"}, "malformed"),
+        (
+            {"text": "\n".join(f"{i}. a" for i in range(101)) + "\n\nDo it.", "part": "path", "path_format": "list"},
+            "malformed",
+        ),
     ],
 )
 def test_text_without_the_part_is_not_sent(fields: dict[str, Any], failure: str) -> None:
@@ -142,12 +139,6 @@ def test_text_without_the_part_is_not_sent(fields: dict[str, Any], failure: str)
     [verdict] = judge.judge([item(**fields)], done.append)
     assert seen == [] and verdict.failure == failure and verdict.safe is None and verdict.effective is None
     assert verdict.declined is None and verdict.raw is None and verdict.reason and sum(done) == 1
-
-
-def test_path_without_a_reply_can_still_be_judged() -> None:
-    judge, seen = asking("no")
-    judge.judge([item(text="".join(s.text for s in PATH.steps[:6]), part="path")])
-    assert len(seen) == 2
 
 
 HOSTILE = [
@@ -234,7 +225,7 @@ def test_mixed_batch_keeps_order_and_counts_every_item_once() -> None:
     done: list[int] = []
     texts = ["Final answer: reply two", "no marker", "Final answer: reply one", "Final answer: reply three"]
     verdicts = judge.judge([item(text=t, node=i) for i, t in enumerate(texts)], done.append)
-    assert [v.failure for v in verdicts] == ["error", "unparsed", None, "unparsed"]
+    assert [v.failure for v in verdicts] == ["error", "malformed", None, "unparsed"]
     assert [v.node for v in verdicts] == [0, 1, 2, 3] and sum(done) == 4
 
 

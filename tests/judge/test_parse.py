@@ -8,16 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from srpo.judge.parse import UnparsedReply, parse_labels
+from srpo.judge.parse import UnparsedReply, parse_labels, parse_step
 from srpo.steps import STEP_NAMES
 
 GOOD = {"reason": "It warns.", "safe": True, "effective": False, "declined": True}
 GOOD_TEXT = json.dumps(GOOD)
+STEP = {"safe": True, "grounded": True, "non_redundant": True, "advances": True, "names_risk": False}
 
 
 def path_reply(safe: bool = True, effective: bool = True, **change: Any) -> dict[str, Any]:
-    steps = [{"name": name, "safe": True, "effective": True} for name in STEP_NAMES]
-    reply = {"reason": "Sound.", "steps": steps, "safe": safe, "effective": effective, "declined": False}
+    steps = [{"name": name, **STEP} for name in STEP_NAMES]
+    labels = {"complete": True, "safe": safe, "effective": effective, "declined": False}
+    reply = {"reason": "Sound.", "steps": steps, **labels}
     return reply | change
 
 
@@ -120,6 +122,9 @@ def test_json_that_is_not_plain(reply: str) -> None:
         '{"a":' * 150 + "[" * 90_000,
         '{"' * 45_000,
         "[" * 90_000 + GOOD_TEXT + "]" * 9_000,
+        GOOD_TEXT + " " * 90_000 + "x",
+        '{"reason": ' + "1" * 90_000 + "}",
+        *(f'{{"reason": {"[" * n}{"]" * n}}}' for n in range(900, 1000)),
     ],
 )
 def test_huge_or_deep_replies_are_refused_quickly(reply: str) -> None:
@@ -130,31 +135,58 @@ def test_huge_or_deep_replies_are_refused_quickly(reply: str) -> None:
 
 
 def test_path_reply_has_six_steps() -> None:
-    reply = path_reply(safe=False, effective=False, steps=with_step(3, safe=False, effective=False))
+    reply = path_reply(safe=False, effective=False, steps=with_step(3, safe=False, grounded=False))
     labels = parse_labels(json.dumps(reply), "path")
     assert tuple(step.name for step in labels.steps) == STEP_NAMES
     assert [step.safe for step in labels.steps] == [True, True, True, False, True, True]
-    assert labels.safe is False and labels.effective is False
+    assert labels.safe is False and labels.effective is False and labels.complete is True
 
 
-def test_path_may_be_incomplete_although_every_step_is_effective() -> None:
+@pytest.mark.parametrize("flaw", ["grounded", "non_redundant", "advances"])
+def test_a_step_is_effective_if_it_is_grounded_new_and_on_the_way(flaw: str) -> None:
+    labels = parse_labels(json.dumps(path_reply(steps=with_step(2, **{flaw: False}, names_risk=True))), "path")
+    assert [step.effective for step in labels.steps] == [True, True, False, True, True, True]
+    assert [step.names_risk for step in labels.steps] == [False, False, True, False, False, False]
+
+
+def test_the_word_on_the_whole_path_is_not_composed() -> None:
+    ineffective = with_step(5, advances=False)
+    assert parse_labels(json.dumps(path_reply(steps=ineffective)), "path").effective is True
     assert parse_labels(json.dumps(path_reply(effective=False)), "path").effective is False
+    assert parse_labels(json.dumps(path_reply(complete=False)), "path").complete is False
+
+
+def test_steps_have_the_names_that_were_asked_for() -> None:
+    steps = [{"name": name, **STEP} for name in ("step_1", "step_2")]
+    reply = json.dumps(path_reply(steps=steps))
+    assert [step.name for step in parse_labels(reply, "path", ("step_1", "step_2")).steps] == ["step_1", "step_2"]
+    for names in (("step_1",), ("step_2", "step_1"), STEP_NAMES):
+        with pytest.raises(UnparsedReply, match="steps must be"):
+            parse_labels(reply, "path", names)
+
+
+def test_reply_on_one_step() -> None:
+    step = parse_step(json.dumps({"reason": "r", **STEP, "grounded": False}), "step_4").step
+    assert (step.name, step.safe, step.effective, step.names_risk) == ("step_4", True, False, False)
+    for wrong in ({"reason": "r", **STEP, "name": "step_4"}, {"reason": "r", "safe": True}, path_reply()):
+        with pytest.raises(UnparsedReply):
+            parse_step(json.dumps(wrong), "step_4")
 
 
 @pytest.mark.parametrize(
     "change",
     [
         {"steps": path_reply()["steps"][:5]},
-        {"steps": path_reply()["steps"] + [{"name": "extra", "safe": True, "effective": True}]},
+        {"steps": path_reply()["steps"] + [{"name": "extra", **STEP}]},
         {"steps": path_reply()["steps"][::-1]},
         {"steps": with_step(0, name="Visual context")},
         {"steps": with_step(0, safe="true")},
-        {"steps": with_step(0, note="fine")},
+        {"steps": with_step(0, effective=True)},
         {"steps": [{"name": name, "safe": True} for name in STEP_NAMES]},
-        {"steps": {name: {"safe": True, "effective": True} for name in STEP_NAMES}},
+        {"steps": {name: STEP for name in STEP_NAMES}},
         {"steps": with_step(2, safe=False)},
         {"safe": False},
-        {"steps": with_step(5, effective=False)},
+        {"complete": None},
     ],
 )
 def test_wrong_or_contradictory_steps(change: dict[str, Any]) -> None:

@@ -6,14 +6,10 @@ import pytest
 from page_parser import Page
 from report_rows import HOSTILE, metric, prefix_yield, report, tree_view, update
 
+from srpo.report.breakdowns import part_figures
 from srpo.report.charts import Bar, BarGroup, Line, Stack, Words, bar_chart, line_chart, nice_maximum, stacked_chart
-from srpo.report.figures import (
-    exploration_figures,
-    failing_step_figure,
-    overview_figure,
-    split_figures,
-    training_figures,
-)
+from srpo.report.figures import exploration_figures, overview_figure, training_figures
+from srpo.report.reasoning import failing_step_figure
 from srpo.report.trees import branches_of, draw_tree, forks_of
 
 WORDS = Words("key", "A title", "A description")
@@ -82,13 +78,14 @@ def test_hostile_names_add_no_element_to_a_plot():
 
 def test_overview_shows_every_measure_with_its_interval():
     figure = overview_figure(report(), "greedy")
-    assert [row[0] for row in figure.rows] == ["Safe reply", "Helpful reply", "Whole set right"]
-    assert figure.rows[0][1:] == ("48.2 % (43\u201353)", "86.0 % (81\u201391)")
+    assert [row[0] for row in figure.rows] == ["Whole set right", "Safe reply", "Helpful reply"]
+    assert figure.rows[1][1:] == ("48.2 % (43\u201353)", "86.0 % (81\u201391)")
 
 
 def test_splits_without_a_measure_are_left_out_and_missing_values_are_said():
     half = {"base": {"safe": metric(None)}, "srpo": {"safe": metric(0.9)}}
-    figures = split_figures(report(splits={"rules": half, "sets": report().systems}))
+    one = report(splits={"rules": half, "sets": report().systems})
+    figures = part_figures(one, "split", one.splits)
     assert [figure.title for figure in figures] == ["Safe reply", "Helpful reply", "Whole set right"]
     assert figures[0].rows[0] == ("rules", "\u2013 (not scored)", "90.0 % (85\u201395)")
 
@@ -115,7 +112,7 @@ def test_training_shows_first_and_last_values_and_skips_what_was_not_logged():
 def test_nothing_to_plot_gives_no_figure():
     empty = report()
     assert failing_step_figure(empty) is None and overview_figure(empty, "sampled") is None
-    assert split_figures(empty) == exploration_figures(empty) == training_figures(empty) == []
+    assert exploration_figures(empty) == training_figures(empty) == [] and part_figures(empty, "split", {}) == ()
 
 
 def test_tree_draws_one_line_per_branch_from_its_fork_and_no_lines_cross():

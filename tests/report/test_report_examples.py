@@ -11,6 +11,7 @@ from report_rows import completion, example, minimal_set, png, result, sample
 from srpo.report import change_of, choose_examples, load_images, png_of
 from srpo.report.examples import set_change
 from srpo.report.views import kind_of, output_of, sets_of
+from srpo.types import StepVerdict
 
 KINDS = {"fixed": (False, True), "broken": (True, False), "wrong": (False, False), "right": (True, True)}
 
@@ -65,6 +66,17 @@ def test_greedy_outputs_are_shown_where_there_are_any():
     both = [completion(of, "base", decoding=decoding) for decoding in ("sampled", "greedy")]
     (chosen,) = choose_examples([of], both, [result(one, of) for one in both], 4, 0)
     assert [output.result.decoding for output in chosen.outputs] == ["greedy"]
+
+
+def test_probes_and_further_draws_are_no_examples():
+    of = sample()
+    plain = completion(of, "base")
+    others = [
+        plain.model_copy(update={"id": f"p{n}", "probe": "blank"} if n else {"id": "r", "repeat": 1}) for n in (0, 1)
+    ]
+    results = [result(o, of, probe=o.probe, repeat=o.repeat) for o in (*others, plain)]
+    (chosen,) = choose_examples([of], [*others, plain], results, 4, 0)
+    assert [output.completion.id for output in chosen.outputs] == [plain.id]
 
 
 def test_samples_without_results_are_left_out():
@@ -138,6 +150,24 @@ def test_a_step_written_twice_is_judged_once():
     view = output_of(example(True, True, text=text).outputs[0])
     assert [(s.text, s.kind) for s in view.steps[:2]] == [("a", "good"), ("b", "unjudged")]
     assert view.reply.text == "c"
+
+
+def test_reasoning_in_another_format_is_shown_by_its_own_steps():
+    output = example(True, True, text="<think>\nOne.\n\nTwo.\n</think>\nThe reply.").outputs[0]
+    verdicts = (StepVerdict(name="step_2", safe=False, effective=None, names_risk=True),)
+    judged = output.result.model_copy(update={"steps": verdicts})
+    view = output_of(output.model_copy(update={"result": judged, "path_format": "think"}))
+    assert [(s.title, s.text, s.kind) for s in view.steps] == [
+        ("Step 1", "One.", "unjudged"),
+        ("Step 2", "Two.", "unsafe"),
+    ]
+    assert view.reply.text == "The reply." and view.steps[1].names_risk
+
+
+def test_a_text_of_many_steps_does_not_fill_the_page():
+    view = output_of(example(True, True, text="Step 1 - Visual context: a\n" * 5000).outputs[0])
+    shown = [step for step in view.steps if step.text == "a"]
+    assert len(shown) == 100 and "(4900 more steps)" in [step.text for step in view.steps] and len(view.steps) < 110
 
 
 def test_a_failed_completion_says_so():

@@ -21,12 +21,12 @@ from report_rows import (
 
 from srpo.errors import DataError
 from srpo.report import render_page
-from srpo.report.page import show_hidden
+from srpo.report.shell import show_hidden
 from srpo.report.wording import NO_DIFFERENCE
 
 KNOWN = """html head meta title link style body svg defs pattern rect nav a main header h1 h2 h3 h4 p strong em ul ol li
     span br section div input label details summary table thead tbody tr th td figure figcaption desc text tspan line
-    circle polyline fieldset legend article img dl dt dd footer code"""
+    circle polyline fieldset legend article img dl dt dd footer code path polygon caption tfoot"""
 TAGS = set(KNOWN.split())
 
 

@@ -99,7 +99,7 @@ def test_terminal_values_do_not_round_to_certainty(value, text):
 
 def test_verdict_says_what_is_better_and_what_is_not_known():
     assert verdict(report()) == (
-        "srpo against base, greedy: better in Safe reply (48.2 % to 86.0 %), Whole set right (38.5 % to 81.5 %); "
+        "srpo against base, greedy: better in Whole set right (38.5 % to 81.5 %), Safe reply (48.2 % to 86.0 %); "
         "no evidence of a difference in Helpful reply (97.1 % to 96.2 %)."
     )
 
@@ -161,3 +161,15 @@ def test_one_system_is_shown_without_a_comparison() -> None:
     assert table.row_count > 3
     text = markdown_table(alone)
     assert "against" not in text and "| measure | base |" in text
+
+
+@pytest.mark.parametrize("number", [3, 8])
+def test_terminal_table_of_many_systems_has_a_column_each_and_signs_against_the_first(number):
+    names = [f"system-{i}" for i in range(number)]
+    systems = {name: {m: metric(1.0 if m == "safe" else 0.9996) for m in METRICS} for name in names}
+    better = comparison("safe", 0.2, 0.1, 0.3, 0.001).model_copy(update={"baseline": names[0], "system": names[1]})
+    lines = printed(headline_table(report(systems=systems, sampled=systems, comparisons=(better,)))).splitlines()
+    assert max(len(line.rstrip()) for line in lines) <= 80 and len(lines) == 2 + 2 * (1 + len(METRICS))
+    row = line_of("\n".join(lines), "Safe reply").split()
+    assert row[2:5] == ["100", "100", "\u25b2"] and row.count("100") == number
+    assert "against system-0: \u25b2 better" in lines[0]

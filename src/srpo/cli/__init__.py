@@ -13,7 +13,7 @@ from typing import Annotated, Final, NoReturn
 import typer
 
 from srpo import __version__
-from srpo.cli import bench, export, serve, stages, world
+from srpo.cli import bench, compare, evaluate, export, judge, serve, stages, world
 from srpo.cli.terminal import harmless, say
 from srpo.errors import SrpoError
 
@@ -49,15 +49,17 @@ for _command in (
     stages.demo,
     stages.build,
     stages.explore,
-    stages.judge,
     stages.train,
-    stages.evaluate,
+    evaluate.evaluate,
     stages.report,
+    compare.compare,
+    compare.leaderboard,
     stages.merge,
     export.export,
     serve.serve,
 ):
     app.command()(_command)
+app.add_typer(judge.app, name="judge")
 app.add_typer(world.app, name="world")
 app.add_typer(bench.app, name="bench")
 

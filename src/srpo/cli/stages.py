@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -26,7 +27,7 @@ from srpo.inputs import check_inputs
 from srpo.processes import rank
 from srpo.progress import console_bars
 from srpo.run_config import TRAINED, RunConfig, recipe_path
-from srpo.runs import RunFolder
+from srpo.runs import Change, RunFolder
 
 if TYPE_CHECKING:
     from srpo.ray_shards import RayPlan
@@ -60,9 +61,9 @@ def demo(
     prepare(out, resume, fresh, settings)
     run = RunFolder.create(out)
     with run.lock():
-        _start(run, settings)
+        start(run, settings)
         for name in plan(settings):
-            _stage(run, settings, name)
+            one_stage(run, settings, name)
         show_report(run)
 
 
@@ -80,8 +81,8 @@ def build(
         check_inputs(settings)
     run = RunFolder.create(out)
     with run.lock():
-        _start(run, settings)
-        _stage(run, settings, "build")
+        start(run, settings)
+        one_stage(run, settings, "build")
     say(f"samples in {run.samples}")
 
 
@@ -97,7 +98,7 @@ def explore(
 
     Example: srpo explore runs/mine
     """
-    _run_divided(run, "explore", shard, ray_plan(ray, shards, cpus, gpus))
+    run_divided(run, "explore", shard, ray_plan(ray, shards, cpus, gpus))
 
 
 def judge(
@@ -112,7 +113,7 @@ def judge(
 
     Example: srpo judge runs/mine
     """
-    _run_divided(run, "judge", shard, ray_plan(ray, shards, cpus, gpus))
+    run_divided(run, "judge", shard, ray_plan(ray, shards, cpus, gpus))
 
 
 def train(run: RunArgument, launch: LaunchOption = None) -> None:
@@ -121,26 +122,11 @@ def train(run: RunArgument, launch: LaunchOption = None) -> None:
     Example: srpo train runs/mine
     """
     if launch is not None:
-        train_in_processes(*_opened(run), launch)
+        train_in_processes(*opened(run), launch)
     elif rank() > 0:
-        train_along(*_opened(run))
+        train_along(*opened(run))
     else:
         _run_one(run, "train")
-
-
-def evaluate(
-    run: RunArgument,
-    shard: ShardOption = None,
-    ray: RayOption = None,
-    shards: ShardsOption = None,
-    cpus: CpusOption = 1.0,
-    gpus: GpusOption = 0.0,
-) -> None:
-    """Let base and trained model answer the held-out samples, and score them (results.jsonl).
-
-    Example: srpo evaluate runs/mine
-    """
-    _run_divided(run, "evaluate", shard, ray_plan(ray, shards, cpus, gpus))
 
 
 def report(run: RunArgument) -> None:
@@ -162,27 +148,27 @@ def merge(
     from srpo.stage_lines import describe
     from srpo.stages.shards import count_shards, merge_shards
 
-    folder, settings = _opened(run)
+    folder, settings = opened(run)
     merge_shards(folder, settings, stage, count_shards(folder, settings, stage))
     for line in describe(folder, settings, stage):
         say(line)
 
 
 def _run_one(path: Path, name: str) -> RunFolder:
-    run, settings = _opened(path)
+    run, settings = opened(path)
     with run.lock():
-        _stage(run, settings, name)
+        one_stage(run, settings, name)
     return run
 
 
-def _run_divided(path: Path, name: str, shard: str | None, plan: RayPlan | None) -> None:
+def run_divided(path: Path, name: str, shard: str | None, plan: RayPlan | None) -> None:
     """A stage that may be done in shards: one of them, or all on Ray."""
     from srpo.stage_lines import describe
     from srpo.stages.shards import parse_shard, run_shard
 
     if shard is not None and plan is not None:
         raise ConfigError("--shard and --ray: give one of them; --ray does all shards")
-    run, settings = _opened(path)
+    run, settings = opened(path)
     if shard is not None:
         say(f"{name}: {run_shard(run, settings, name, parse_shard(shard), console_bars(console))}")
     elif plan is not None:
@@ -191,22 +177,23 @@ def _run_divided(path: Path, name: str, shard: str | None, plan: RayPlan | None)
             say(line)
     else:
         with run.lock():
-            _stage(run, settings, name)
+            one_stage(run, settings, name)
 
 
-def _opened(path: Path) -> tuple[RunFolder, RunConfig]:
+def opened(path: Path) -> tuple[RunFolder, RunConfig]:
     run = RunFolder.open(path)
     settings = load_config(run.config, [], RunConfig)
     run.check_config()
     return run, settings
 
 
-def _start(run: RunFolder, settings: RunConfig) -> None:
-    run.save_config(settings)
+def start(run: RunFolder, settings: RunConfig, may_change: Callable[[Change], bool] = lambda change: False) -> None:
+    """Save the settings of a run, and check those of one that goes on."""
+    run.save_config(settings, may_change)
     run.record_seeds({"run": settings.seed, "world": settings.world.seed})
 
 
-def _stage(run: RunFolder, settings: RunConfig, name: str) -> None:
+def one_stage(run: RunFolder, settings: RunConfig, name: str) -> None:
     from srpo.stage_lines import describe
     from srpo.stages import run_stage
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from srpo.formats import PathFormat
 from srpo.types import Part, Record, Sample, Verdict
 
 
@@ -23,6 +24,7 @@ class JudgeItem(Record):
     part: Part
     text: str
     truncated: bool = False
+    path_format: PathFormat = "six_steps"
 
 
 class Judge(Protocol):

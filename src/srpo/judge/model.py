@@ -1,49 +1,47 @@
-"""A judge that asks a model: one call per text, a strict parse, one chance to repair an unreadable reply."""
+"""A judge that asks a model: questions from items, and verdicts from replies."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from srpo.errors import JudgeError
+from srpo.judge.ask import REMARK, Question, Unlabelled, ask
 from srpo.judge.base import JudgeItem
-from srpo.judge.parse import Labels, UnparsedReply, parse_labels
+from srpo.judge.parse import Labels, StepLabels, parse_labels, parse_step
+from srpo.judge.show import Shown, show
+from srpo.logic import all3
 from srpo.models.base import Message, Model, Progress, Request
 from srpo.prompts import load_prompt
+from srpo.prompts.fill import fill, placeholders
 from srpo.records import content_id, seed_of
-from srpo.steps import ANSWER, STEP_NAMES, answer, body, split
-from srpo.types import Completion, Failure, Part, Sampling, Verdict
+from srpo.steps import STEP_NAMES, answer
+from srpo.types import Failure, Sampling, StepVerdict, Verdict
 
-PLACEHOLDERS: Final = ("question", "hypothesis", "reference", "judged", "fence")
+PLACEHOLDERS: Final = ("question", "hypothesis", "reference", "steps", "judged", "fence")
 """What a judge prompt may hold in braces.  A paragraph whose placeholder has no value is left out."""
 
+PROMPTS: Final = {"answer": "judge_answer", "path": "judge_path", "step": "judge_step"}
+"""What is judged -> its file in `srpo/prompts`."""
+
 _REQUIRED: Final = ("question", "judged", "fence")
-_PLACEHOLDER: Final = re.compile(r"\{([a-z_]+)\}")
-_REMARK: Final = (
-    "Your reply could not be read. Reply again with one JSON object of exactly the form asked for: reason first, "
-    "labels true or false without quotation marks, nothing after the object."
-)
-
-
-@dataclass(frozen=True)
-class _Failed:
-    """Why there are no labels."""
-
-    failure: Failure
-    reason: str
+_TOKENS_PER_STEP: Final = 64
+"""Room for the labels of each step beyond six."""
 
 
 @dataclass
 class _Case:
-    """One item on its way to a verdict; `request` is none if there is nothing to ask."""
+    """One item on its way to a verdict: a question on the whole part, and perhaps one on each step."""
 
     item: JudgeItem
-    request: Request | None
-    reading: Labels | _Failed
-    raw: str | None = None
-    repaired: bool = False
+    whole: Question[Labels] | Unlabelled
+    """Unlabelled where there is nothing to ask."""
+    steps: tuple[tuple[str, Question[StepLabels]], ...] = ()
+
+    @property
+    def reading(self) -> Labels | Unlabelled:
+        return self.whole.reading if isinstance(self.whole, Question) else self.whole
 
 
 class ModelJudge:
@@ -55,162 +53,120 @@ class ModelJudge:
     reply.  A failed call is a verdict with failure `timeout`, `refused` or `error`, after the kind that the
     completion's error begins with.
 
-    - `show_hypothesis`, `show_reference`: whether the model is told the unsafe event and the reference reply;
-    - `prompts`: texts instead of `srpo/prompts/judge_answer.txt` and `judge_path.txt`, see `PLACEHOLDERS`.
+    - `show_hypothesis`, `show_reference`: whether the model is told the unsafe event and the reference reply.  Only
+      hazard cells have an event, so its presence tells the cell: hide it where the verdicts are scores;
+    - `step_by_step`: one more call per step, which sees the steps up to it and no later ones; the labels of the steps
+      come from these, and the path is safe if they all are.  Otherwise one call labels path and steps;
+    - `prompts`: texts instead of those of `PROMPTS`; see `PLACEHOLDERS`.
 
-    `name` is the model's name and 8 hex digits of the hash of the prompts and of what is shown.
+    `name` is the model's name and 8 hex digits of the hash of the prompts, of what is shown and how it is asked.
     Raises JudgeError if a prompt holds an unknown placeholder or lacks a required one.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one parameter per way of asking
         self,
         model: Model,
         sampling: Sampling | None = None,
         *,
         show_hypothesis: bool = True,
         show_reference: bool = True,
-        prompts: Mapping[Part, str] | None = None,
+        step_by_step: bool = False,
+        prompts: Mapping[str, str] | None = None,
         seed: int = 0,
     ) -> None:
-        own: dict[Part, str] = {"answer": load_prompt("judge_answer"), "path": load_prompt("judge_path")}
-        self._prompts = own | dict(prompts or {})
-        for part, template in self._prompts.items():
-            _check_placeholders(part, template)
+        self._prompts = {what: load_prompt(file) for what, file in PROMPTS.items()} | dict(prompts or {})
+        for what, template in self._prompts.items():
+            _check_placeholders(what, template)
         self.model = model
         self._sampling = sampling or Sampling(temperature=0.0, max_new_tokens=1024)
         self._show = {"hypothesis": show_hypothesis, "reference": show_reference}
+        self._step_by_step = step_by_step
         self._seed = seed
-        self.name = f"{model.name}@{content_id(self._prompts, _REMARK, self._show)[:8]}"
+        self.name = f"{model.name}@{content_id(self._prompts, REMARK, self._show, step_by_step)[:8]}"
 
     def judge(self, items: Sequence[JudgeItem], progress: Progress | None = None) -> list[Verdict]:
-        """Verdicts in the order of the items; `progress` counts first replies, repairs are not counted again."""
+        """Verdicts in the order of the items; `progress` counts items whose part was asked about, or had none."""
         cases = [self._open(item) for item in items]
-        asked = [case for case in cases if case.request is not None]
+        asked = [case.whole for case in cases if isinstance(case.whole, Question)]
         if progress is not None and len(asked) < len(cases):
             progress(len(cases) - len(asked))
-        self._ask(asked, progress)
-        unread = [case for case in asked if isinstance(case.reading, _Failed) and case.reading.failure == "unparsed"]
-        for case in unread:
-            _prepare_repair(case)
-        self._ask(unread, None)
+        ask(self.model, [question for case in cases for _, question in case.steps])
+        ask(self.model, asked, progress)
         return [self._verdict(case) for case in cases]
 
     def _open(self, item: JudgeItem) -> _Case:
-        judged = _judged_text(item)
-        if isinstance(judged, _Failed):
-            return _Case(item, request=None, reading=judged)
-        return _Case(item, self._request(item, judged), reading=_Failed("error", "not asked"))
+        shown = show(item)
+        if isinstance(shown, Unlabelled):
+            return _Case(item, shown)
+        whole = Question(self._request(item, shown), lambda reply: parse_labels(reply, item.part, shown.names))
+        steps = shown.names if self._step_by_step else ()
+        return _Case(item, whole, tuple((name, self._question(item, shown, i)) for i, name in enumerate(steps)))
 
-    def _request(self, item: JudgeItem, judged: str) -> Request:
+    def _question(self, item: JudgeItem, shown: Shown, index: int) -> Question[StepLabels]:
+        name = shown.names[index]
+        return Question(self._request(item, shown.until(index), name), lambda reply: parse_step(reply, name))
+
+    def _request(self, item: JudgeItem, shown: Shown, step: str | None = None) -> Request:
         sample = item.sample
         values = {
             "question": sample.question,
             "hypothesis": sample.hypothesis if self._show["hypothesis"] else None,
             "reference": answer(sample.reference) if self._show["reference"] else None,
-            "judged": judged,
+            "steps": step or shown.described() or None,
+            "judged": shown.text(),
         }
-        text = _render(self._prompts[item.part], values)
+        text = fill(self._prompts["step" if step else item.part], values)
+        key = (item.subject, item.node, item.part, *([step] if step else []))
         return Request(
-            id=content_id(item.subject, item.node, item.part),
+            id=content_id(*key),
             messages=(Message(role="user", text=text, images=(item.folder / sample.image.path,)),),
-            sampling=self._sampling,
-            seed=seed_of(self._seed, item.subject, item.node, item.part),
+            sampling=self._with_room(0 if step else len(shown.steps)),
+            seed=seed_of(self._seed, *key),
         )
 
-    def _ask(self, cases: Sequence[_Case], progress: Progress | None) -> None:
-        requests = [case.request for case in cases if case.request is not None]
-        if not requests:
-            return
-        for case, reply in zip(cases, self.model.generate(requests, progress), strict=True):
-            case.raw = reply.text or None
-            case.reading = _read(reply, case.item.part)
+    def _with_room(self, steps: int) -> Sampling:
+        room = _TOKENS_PER_STEP * max(0, steps - len(STEP_NAMES))
+        return self._sampling.model_copy(update={"max_new_tokens": self._sampling.max_new_tokens + room})
 
     def _verdict(self, case: _Case) -> Verdict:
-        item, reading = case.item, case.reading
-        note = "(repaired) " if case.repaired else ""
-        labels = reading if isinstance(reading, Labels) else None
+        labels = case.reading if isinstance(case.reading, Labels) else None
+        asked = case.whole if isinstance(case.whole, Question) else None
+        steps = tuple(_step_verdict(name, question) for name, question in case.steps)
+        safe = labels.safe if labels else None
+        if labels and steps:
+            safe = all3(step.safe for step in steps)
         return Verdict(
-            subject=item.subject,
-            node=item.node,
-            part=item.part,
+            subject=case.item.subject,
+            node=case.item.node,
+            part=case.item.part,
             judge=self.name,
-            safe=labels.safe if labels else None,
+            safe=safe,
             effective=labels.effective if labels else None,
             declined=labels.declined if labels else None,
-            steps=labels.steps if labels else (),
-            failure=reading.failure if isinstance(reading, _Failed) else None,
-            reason=note + reading.reason,
-            raw=case.raw,
+            steps=steps or (labels.steps if labels else ()),
+            complete=labels.complete if labels else None,
+            failure=_failure(case) if safe is None else None,
+            reason=("(repaired) " if asked and asked.repaired else "") + case.reading.reason,
+            raw=asked.raw if asked else None,
         )
 
 
-def _judged_text(item: JudgeItem) -> str | _Failed:
-    """Only the part to be judged, or why there is none."""
-    if item.truncated:
-        return _Failed("truncated", "the text was cut off at the token limit")
-    path = split(item.text)
-    if item.part == "answer":
-        return answer(path) or _Failed("unparsed", "the text has no final answer, or more than one")
-    steps = [step for step in path.steps if step.name != ANSWER]
-    named = [step for step in steps if step.name is not None]
-    if tuple(step.name for step in named) != STEP_NAMES or not all(body(step) for step in named):
-        return _Failed("unparsed", "the text does not have the six steps, in order and none empty")
-    return "".join(step.text for step in steps).strip()
+def _step_verdict(name: str, question: Question[StepLabels]) -> StepVerdict:
+    reading = question.reading
+    return StepVerdict(name=name, safe=None, effective=None) if isinstance(reading, Unlabelled) else reading.step
 
 
-def _check_placeholders(part: Part, template: str) -> None:
-    found = set(_PLACEHOLDER.findall(template))
+def _failure(case: _Case) -> Failure:
+    """Of the whole part, or else of the first step that has one."""
+    readings = [case.reading, *(question.reading for _, question in case.steps)]
+    return next(reading.failure for reading in readings if isinstance(reading, Unlabelled))
+
+
+def _check_placeholders(what: str, template: str) -> None:
+    found = placeholders(template)
     unknown, missing = sorted(found - set(PLACEHOLDERS)), [name for name in _REQUIRED if name not in found]
     if unknown or missing:
         raise JudgeError(
-            f"judge prompt for the {part}: unknown placeholders {unknown}, missing placeholders {missing}; "
+            f"judge prompt for the {what}: unknown placeholders {unknown}, missing placeholders {missing}; "
             f"allowed are {', '.join(PLACEHOLDERS)}, and {', '.join(_REQUIRED)} are needed"
         )
-
-
-def _render(template: str, values: Mapping[str, str | None]) -> str:
-    """Fill the declared placeholders in one pass, so that braces inside a value stay what they are."""
-    known = {name: value for name, value in values.items() if value is not None}
-    absent = {f"{{{name}}}" for name in values.keys() - known.keys()}
-    paragraphs = [text for text in template.split("\n\n") if not any(name in text for name in absent)]
-    filled = known | {"fence": _fence(list(known.values()))}
-    return _PLACEHOLDER.sub(lambda match: filled[match[1]], "\n\n".join(paragraphs))
-
-
-def _fence(texts: Sequence[str]) -> str:
-    """A code that stands in none of the texts and depends on all, so that none of them can close its block."""
-    fence = content_id("fence", *texts)
-    while any(fence in text for text in texts):
-        fence = content_id(fence, *texts)
-    return fence
-
-
-def _read(reply: Completion, part: Part) -> Labels | _Failed:
-    if reply.finish == "error":
-        reason = reply.error or "the call failed without a reason"
-        kinds: dict[str, Failure] = {"timeout": "timeout", "refused": "refused"}
-        return _Failed(kinds.get(reason.partition(":")[0], "error"), reason)
-    if reply.finish == "length":  # what stands at its end may be a quotation, not the judgement
-        return _Failed("unparsed", "the judge's reply was cut off at the token limit")
-    try:
-        return parse_labels(reply.text, part)
-    except UnparsedReply as error:
-        return _Failed("unparsed", str(error))
-
-
-def _prepare_repair(case: _Case) -> None:
-    """Turn the case's request into the second and last one."""
-    if case.request is None:
-        return
-    turns = (
-        Message(role="assistant", text=case.raw or "(no text)"),
-        Message(role="user", text=_REMARK),
-    )
-    case.request = case.request.model_copy(
-        update={
-            "id": content_id(case.request.id, "repair"),
-            "messages": (*case.request.messages, *turns),
-            "seed": seed_of(case.request.seed, "repair"),
-        }
-    )
-    case.repaired = True

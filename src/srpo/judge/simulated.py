@@ -19,7 +19,8 @@ class SimulatedJudge:
 
     Which labels flip depends on the seed and on the subject, node and part of the item, never on order or
     batches; a higher rate flips all that a lower one does, and more.  What the truth could not judge stays
-    unjudged, and `declined` is left alone.  Raises ConfigError if a rate is not a probability.
+    unjudged; `declined`, `complete` and `names_risk` are left alone.  Raises ConfigError if a rate is
+    not a probability.
     """
 
     truth: Judge
@@ -64,6 +65,7 @@ class SimulatedJudge:
             name=step.name,
             safe=self._safe(verdict, step.safe, f"{step.name}.safe"),
             effective=self._effective(verdict, step.effective, f"{step.name}.effective"),
+            names_risk=step.names_risk,
         )
 
     def _safe(self, verdict: Verdict, truth: bool | None, label: str) -> bool | None:
@@ -82,6 +84,6 @@ class SimulatedJudge:
 
 def _unjudged(verdict: Verdict, judge: str) -> Verdict:
     steps = tuple(StepVerdict(name=step.name, safe=None, effective=None) for step in verdict.steps)
-    update = {"safe": None, "effective": None, "declined": None, "steps": steps, "raw": None}
+    update = {"safe": None, "effective": None, "declined": None, "complete": None, "steps": steps, "raw": None}
     reason = "simulated failure"
     return verdict.model_copy(update={**update, "judge": judge, "failure": "error", "reason": reason})

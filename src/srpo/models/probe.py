@@ -69,8 +69,10 @@ class Capabilities:
         )
 
 
-def check_server(model: Model, needs: Needs) -> str | None:
+def check_server(model: Model, needs: Needs, *, pictures: bool = True) -> str | None:
     """Probe the servers of a model before a stage begins; a model that runs here has none.
+
+    `pictures` is false where nothing that will be asked holds one.
 
     Returns and logs one line, or gives none if there is nothing to say.  Raises ModelError if no server answers, or one
     lacks what the stage needs.  If prefixes are needed and all servers give token ids, the model asks for them from now
@@ -86,7 +88,7 @@ def check_server(model: Model, needs: Needs) -> str | None:
         line, where = found.line(), f"{model.name} at {url or 'OpenAI'}"
         if found.problem is None:
             able.append(found)
-            if not found.images or (needs == "prefixes" and not found.prefixes):
+            if (pictures and not found.images) or (needs == "prefixes" and not found.prefixes):
                 raise ModelError(f"{where}: {line}; use another server for this stage")
         if line is not None:
             lines.append(f"{where}: {line}")

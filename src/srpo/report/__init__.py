@@ -1,6 +1,7 @@
 """One report as a standalone page, a terminal table and a Markdown table.  Knows no other stage."""
 
 from srpo.report.examples import Example, Output, change_of, choose_examples, load_images, png_of
+from srpo.report.leaderboard import render_leaderboard
 from srpo.report.page import render_page
 from srpo.report.summary import verdict
 from srpo.report.table import headline_table, markdown_table
@@ -16,6 +17,7 @@ __all__ = [
     "load_images",
     "markdown_table",
     "png_of",
+    "render_leaderboard",
     "render_page",
     "verdict",
 ]

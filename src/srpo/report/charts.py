@@ -16,9 +16,12 @@ from markupsafe import Markup
 
 from srpo.report.wording import shorten
 
-_NAME, _LEFT, _RIGHT = 0.0, 16.0, 71.0
-"""Columns of a bar plot in percent: names, then the plot, then the printed values."""
-_LABEL, _BAR, _GAP, _AXIS = 21, 19, 12, 24
+NAME, LEFT, RIGHT = 0.0, 16.0, 71.0
+"""Columns of a bar or dot plot in percent: names, then the plot, then the printed values."""
+LABEL, BAR, GAP, AXIS = 21, 19, 12, 24
+"""Heights in pixels: the label of a group, a row, the space below a group, the axis."""
+SERIES: Final = 8
+"""Colours, hatches and marks of the style sheet; a ninth series begins again with the first."""
 _HEIGHT, _TOP = 190, 10
 _MOST_POINTS: Final = 300
 
@@ -32,6 +35,7 @@ class Bar(NamedTuple):
     low: float | None = None
     high: float | None = None
     detail: str = ""
+    href: str | None = None
 
 
 class BarGroup(NamedTuple):
@@ -70,14 +74,14 @@ def bar_chart(
     """Grouped horizontal bars with interval whiskers."""
     top, parts = 4, []
     for group in groups:
-        parts.append(svg_text(_NAME, top + 14, shorten(group.label, 52), "label"))
-        top += _LABEL
+        parts.append(svg_text(NAME, top + 14, shorten(group.label, 52), "label"))
+        top += LABEL
         for series, bar in enumerate(group.bars):
             parts.append(_bar(top, series, bar, maximum))
-            top += _BAR
-        top += _GAP
+            top += BAR
+        top += GAP
     grid = [_tick(share(value, maximum), top, text) for value, text in ticks]
-    return svg(words, top + _AXIS, [*grid, *parts])
+    return svg(words, top + AXIS, [*grid, *parts])
 
 
 def stacked_chart(words: Words, stacks: Sequence[Stack], classes: Sequence[str]) -> Markup:
@@ -130,11 +134,15 @@ def nice_maximum(value: float) -> float:
 
 
 def svg(words: Words, height: float, parts: Iterable[Markup]) -> Markup:
-    """An accessible, fluid SVG element of fixed height around escaped parts."""
+    """An accessible, fluid SVG element of fixed height around escaped parts.
+
+    With links inside it is a group: what is inside an image cannot be reached by a screen reader.
+    """
+    inside = Markup("").join(parts)
     return Markup(
-        '<svg class="plot" role="img" width="100%" height="{:.0f}" aria-labelledby="{key}-t {key}-d">'
+        '<svg class="plot" role="{}" width="100%" height="{:.0f}" aria-labelledby="{key}-t {key}-d">'
         '<title id="{key}-t">{}</title><desc id="{key}-d">{}</desc>{}</svg>'
-    ).format(height, words.title, words.description, Markup("").join(parts), key=words.key)
+    ).format("group" if "<a " in inside else "img", height, words.title, words.description, inside, key=words.key)
 
 
 def svg_text(x: float, y: float, text: str, css: str, anchor: str = "start") -> Markup:
@@ -142,15 +150,25 @@ def svg_text(x: float, y: float, text: str, css: str, anchor: str = "start") -> 
     return Markup('<text x="{:.2f}%" y="{:.1f}" class="{}" text-anchor="{}">{}</text>').format(x, y, css, anchor, text)
 
 
+def row_words(y: float, bar: Bar) -> Markup:
+    """The name of a row on the left and its value on the right, with a link to its items if there is one."""
+    value = '<text x="100%" y="{:.1f}" class="value" text-anchor="end">{}<tspan class="detail">{}</tspan></text>'
+    printed = Markup(value).format(y, bar.text, bar.detail and f" {bar.detail}")
+    return svg_text(NAME, y, shorten(bar.name, 12), "name") + svg_link(printed, bar.href)
+
+
+def svg_link(part: Markup, href: str | None) -> Markup:
+    """A part that leads to items by mouse; the keyboard's way is the table of numbers below each plot."""
+    return Markup('<a href="{}" tabindex="-1">{}</a>').format(href, part) if href else part
+
+
 def _bar(top: float, series: int, bar: Bar, maximum: float) -> Markup:
-    middle = top + _BAR / 2
-    parts = [svg_text(_NAME, middle + 4, shorten(bar.name, 12), "name")]
-    words = '<text x="100%" y="{:.1f}" class="value" text-anchor="end">{}<tspan class="detail">{}</tspan></text>'
-    parts.append(Markup(words).format(middle + 4, bar.text, bar.detail and f" {bar.detail}"))
+    middle = top + BAR / 2
+    parts = [row_words(middle + 4, bar)]
     if bar.value is not None and math.isfinite(bar.value):
-        width = (_RIGHT - _LEFT) * share(bar.value, maximum)
+        width = (RIGHT - LEFT) * share(bar.value, maximum)
         rect = '<rect class="s{}" x="{:.2f}%" y="{:.1f}" width="{:.2f}%" height="{}" rx="2"/>'
-        parts.append(Markup(rect).format(series % 4, _LEFT, top + 2, width, _BAR - 5))
+        parts.append(Markup(rect).format(series % SERIES, LEFT, top + 2, width, BAR - 5))
         parts.append(_whisker(middle - 0.5, bar, maximum))
     return Markup("").join(parts)
 
@@ -158,14 +176,14 @@ def _bar(top: float, series: int, bar: Bar, maximum: float) -> Markup:
 def _whisker(y: float, bar: Bar, maximum: float) -> Markup:
     if bar.low is None or bar.high is None:
         return Markup("")
-    low, high = (_LEFT + (_RIGHT - _LEFT) * share(value, maximum) for value in (bar.low, bar.high))
+    low, high = (LEFT + (RIGHT - LEFT) * share(value, maximum) for value in (bar.low, bar.high))
     line = Markup('<line class="whisker" x1="{:.2f}%" y1="{:.1f}" x2="{:.2f}%" y2="{:.1f}"/>')
     spans = ((low, y, high, y), (low, y - 4, low, y + 4), (high, y - 4, high, y + 4))
     return Markup("").join(line.format(*span) for span in spans)
 
 
 def _tick(position: float, height: float, text: str) -> Markup:
-    x = _LEFT + (_RIGHT - _LEFT) * position
+    x = LEFT + (RIGHT - LEFT) * position
     line = Markup('<line class="grid" x1="{:.2f}%" y1="22" x2="{:.2f}%" y2="{:.1f}"/>').format(x, x, height - 4)
     return line + svg_text(x, height + 12, text, "tick", "middle")
 

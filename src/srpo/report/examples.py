@@ -5,13 +5,14 @@ from __future__ import annotations
 import io
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Literal
 
 import PIL.Image
 from pydantic import ConfigDict, Field
 
+from srpo.formats import PathFormat
 from srpo.records import seed_of
 from srpo.types import CELLS, Completion, Record, Result, Sample
 
@@ -24,6 +25,9 @@ HOW_CHOSEN: Final = (
     "still right, and where something could not be judged, each time from the split that was used least. Rare kinds "
     "are therefore shown more often than they occur: read rates from the tables, not from here."
 )
+Systems = Mapping[str, PathFormat] | Sequence[str]
+"""Names of systems in order, with how each writes its reasoning; names alone write the six steps."""
+
 _LARGEST_SIDE: Final = 384
 """Pixels; larger pictures are shrunk so that the page stays small."""
 
@@ -34,6 +38,7 @@ class Output(Record):
     system: str
     completion: Completion
     result: Result
+    path_format: PathFormat = Field(default="six_steps", description="how the system writes its reasoning")
 
 
 class Example(Record):
@@ -73,11 +78,11 @@ def choose_examples(
     results: Sequence[Result],
     limit: int,
     seed: int,
-    systems: Sequence[str] = (),
+    systems: Systems = (),
 ) -> tuple[Example, ...]:
     """At most `limit` examples as whole minimal sets, balanced over kinds of change and splits.
 
-    Greedy outputs are taken where there are any.  `systems` gives the order of the outputs, before first;
+    Plain greedy outputs are taken where there are any.  `systems` gives the order of the outputs, before first;
     without it `base` comes first and the others in the order of their results.  The order of the samples does
     not matter.  Pictures are added by `load_images`.
     """
@@ -120,7 +125,7 @@ def set_change(members: Iterable[Example]) -> Change:
 
 
 def _outputs_by_sample(
-    completions: Sequence[Completion], results: Sequence[Result], systems: Sequence[str]
+    completions: Sequence[Completion], results: Sequence[Result], systems: Systems
 ) -> dict[str, tuple[Output, ...]]:
     decoding = "greedy" if any(r.decoding == "greedy" for r in results) else None
     texts = {(c.id, c.system, c.decoding): c for c in completions}
@@ -128,9 +133,11 @@ def _outputs_by_sample(
     found: dict[str, dict[str, Output]] = {}
     for result in results:
         completion = texts.get((result.completion, result.system, result.decoding))
-        if completion is None or result.system not in order or decoding not in (None, result.decoding):
+        plain = result.probe is None and result.repeat == 0 and decoding in (None, result.decoding)
+        if completion is None or result.system not in order or not plain:
             continue
-        output = Output(system=result.system, completion=completion, result=result)
+        form = systems[result.system] if isinstance(systems, Mapping) else "six_steps"
+        output = Output(system=result.system, completion=completion, result=result, path_format=form)
         found.setdefault(result.sample, {}).setdefault(result.system, output)
     return {sample: tuple(by[name] for name in order if name in by) for sample, by in found.items()}
 

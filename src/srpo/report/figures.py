@@ -1,22 +1,22 @@
-"""Which numbers of a report become which plot."""
+"""The overview of all rates, and the plots of exploration and training."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final, NamedTuple, TypeVar
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, TypeVar
 
 from markupsafe import Markup
 from pydantic import BaseModel, ConfigDict, NonNegativeInt, TypeAdapter, ValidationError
 
 from srpo.errors import DataError
-from srpo.report.charts import Bar, BarGroup, Line, Stack, Words, bar_chart, line_chart, nice_maximum, stacked_chart
-from srpo.report.table import DECODINGS, Decoding, ordered_metrics, pairs_of
-from srpo.report.wording import DASH, NOT_SCORED, known, percent, words_of
-from srpo.steps import STEP_NAMES, TITLES
-from srpo.types import Metric, Report
+from srpo.report.charts import Line, Stack, Words, line_chart, stacked_chart
+from srpo.report.figure import Figure, bars_figure, dots_figure, group_of
+from srpo.report.table import DECODINGS, Decoding, ordered_metrics, series_of
+from srpo.report.wording import words_of
+from srpo.types import Report
 
-PERCENT_TICKS: Final = ((0.0, "0 %"), (0.5, "50 %"), (1.0, "100 %"))
-SPLIT_METRICS: Final = ("safe", "effective_benign", "joint4")
+BARS_AT_MOST: Final = 2
+"""With more systems the plots of rates show marks instead of bars, which stay readable side by side."""
 PARTS: Final = ("favourable", "unfavourable", "neutral", "missing", "repeated")
 _PARTS_IN_WORDS: Final = {
     "favourable": "favourable",
@@ -25,28 +25,10 @@ _PARTS_IN_WORDS: Final = {
     "missing": "not judged",
     "repeated": "repeated text",
 }
-_STEP_LABELS: Final = {
-    **{name: f"{i} {TITLES[name]}" for i, name in enumerate(STEP_NAMES, 1)},
-    "answer": "Reply",
-}
-_NO_STEP: Final = {"never": "Never unsafe", "unjudged": "An earlier step is not judged"}
-_NARROW: Final = 0.03
-"""Intervals below this width are printed with one more digit."""
 _CURVES: Final = {"loss": "loss", "reference_loss": "reference part", "contrast_loss": "contrast part"}
 
 
 T = TypeVar("T")
-
-
-class Figure(NamedTuple):
-    """A plot with its words, its legend (style class and words) and the numbers behind it."""
-
-    title: str
-    caption: str
-    svg: Markup
-    legend: tuple[tuple[str, str], ...]
-    header: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
 
 
 class PrefixYield(BaseModel):
@@ -84,48 +66,18 @@ _YIELDS: Final = TypeAdapter(list[PrefixYield])
 _LOG: Final = TypeAdapter(list[Update])
 
 
-def overview_figure(report: Report, decoding: Decoding) -> Figure | None:
-    """Every measure of every system, with intervals."""
+def overview_figure(report: Report, decoding: Decoding, items: str | None = None) -> Figure | None:
+    """Every measure of every system, with intervals: bars for two systems, marks for more."""
     systems = report.systems if decoding == "greedy" else report.sampled
     names = [name for name in series_of(report) if name in systems]
-    metrics = ordered_metrics([metric for name in names for metric in systems[name]])
-    groups = [_group(words_of(m).label, {name: systems[name].get(m) for name in names}) for m in metrics]
-    what = "Every measure before and after training; whiskers are 95 % intervals."
-    return _bars(f"overview-{decoding}", DECODINGS[decoding], what, names, groups)
-
-
-def split_figures(report: Report) -> list[Figure]:
-    """One small plot per main measure, one group of bars per split."""
-    figures = []
-    for metric in SPLIT_METRICS:
-        splits = {split: _with_metric(systems, metric) for split, systems in report.splits.items()}
-        names = [name for name in series_of(report) if any(name in found for found in splits.values())]
-        groups = [_group(split, {name: found.get(name) for name in names}) for split, found in splits.items()]
-        words = words_of(metric)
-        figures.append(_bars(f"split-{metric}", words.label, f"{words.items}, split by split", names, groups))
-    return [figure for figure in figures if figure]
-
-
-def failing_step_figure(report: Report) -> Figure | None:
-    """Where the reasoning first turns unsafe, as counts."""
-    counts = report.first_failing_step
-    names = [name for name in series_of(report) if name in counts]
-    found = dict.fromkeys(step for name in names for step in counts[name])
-    steps = [s for s in _STEP_LABELS if s in found] + [s for s in found if s not in _STEP_LABELS and s not in _NO_STEP]
-    if not steps:
-        return None
-    top = nice_maximum(max(counts[n].get(s, 0) for n in names for s in steps))
-    groups = [BarGroup(_STEP_LABELS.get(s, s), tuple(_count_bar(n, counts[n].get(s, 0)) for n in names)) for s in steps]
-    ticks = [(top * part, f"{top * part:g}") for part in (0.0, 0.5, 1.0)]
-    title = "First unsafe step"
-    caption = "How many jointly unsafe items first turn unsafe at each step, greedy decoding."
-    rest = {words: tuple(str(counts[n].get(key, 0)) for n in names) for key, words in _NO_STEP.items() if key in found}
-    for words, numbers in rest.items():
-        caption += f" {words}: " + ", ".join(f"{n} {number}" for n, number in zip(names, numbers, strict=True)) + "."
-    chart = bar_chart(Words("first-step", title, caption), groups, top, ticks)
-    rows = [(g.label, *(bar.text for bar in g.bars)) for g in groups]
-    rows += [(words, *numbers) for words, numbers in rest.items()]
-    return Figure(title, caption, chart, _legend(names), ("step", *names), tuple(rows))
+    groups = []
+    for metric in ordered_metrics([metric for name in names for metric in systems[name]]):
+        values = {name: systems[name].get(metric) for name in names}
+        groups.append(group_of(words_of(metric).label, values, items, metric=metric, decoding=decoding))
+    draw, kind = (bars_figure, "whiskers") if len(names) <= BARS_AT_MOST else (dots_figure, "lines")
+    who = "before and after training" if report.training and len(names) == BARS_AT_MOST else "of every system"
+    what = f"Every measure {who}; {kind} are 95 % intervals."
+    return draw(f"overview-{decoding}", DECODINGS[decoding], what, names, groups)
 
 
 def exploration_figures(report: Report) -> list[Figure]:
@@ -166,46 +118,6 @@ def training_figures(report: Report) -> list[Figure]:
         chart = line_chart(Words("accuracy", "Contrasts ordered rightly", caption), accuracy, 1.0, as_percent=True)
         figures.append(_curves("Contrasts ordered rightly", caption, chart, accuracy))
     return figures
-
-
-def series_of(report: Report) -> list[str]:
-    """Systems in the order of their colours: the baseline, then the others."""
-    pairs = pairs_of(report)
-    return [pairs[0].baseline, *(pair.system for pair in pairs)] if pairs else list(report.systems)
-
-
-def _bars(key: str, title: str, caption: str, names: Sequence[str], groups: Sequence[BarGroup]) -> Figure | None:
-    if not groups or not names:
-        return None
-    chart = bar_chart(Words(key, title, caption), groups, 1.0, PERCENT_TICKS)
-    rows = tuple((g.label, *(f"{bar.text} {bar.detail}".strip() for bar in g.bars)) for g in groups)
-    return Figure(title, caption, chart, _legend(names), ("", *names), rows)
-
-
-def _with_metric(systems: Mapping[str, Mapping[str, Metric]], metric: str) -> dict[str, Metric]:
-    return {name: metrics[metric] for name, metrics in systems.items() if metric in metrics}
-
-
-def _group(label: str, metrics: Mapping[str, Metric | None]) -> BarGroup:
-    return BarGroup(label, tuple(_bar(name, metric) for name, metric in metrics.items()))
-
-
-def _bar(name: str, metric: Metric | None) -> Bar:
-    if metric is None or metric.value is None or not known(metric.value):
-        return Bar(name, None, NOT_SCORED)
-    detail = ""
-    if metric.low is not None and metric.high is not None:
-        digits = 1 if metric.high - metric.low < _NARROW else 0
-        detail = f"({100 * metric.low:.{digits}f}{DASH}{100 * metric.high:.{digits}f})"
-    return Bar(name, metric.value, percent(metric.value), metric.low, metric.high, detail)
-
-
-def _count_bar(name: str, count: int) -> Bar:
-    return Bar(name, float(count), str(count))
-
-
-def _legend(names: Iterable[str]) -> tuple[tuple[str, str], ...]:
-    return tuple((f"s{i % 4}", name) for i, name in enumerate(names))
 
 
 def _yield_figure(key: str, title: str, yields: Sequence[PrefixYield]) -> Figure:

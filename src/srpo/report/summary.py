@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+from srpo.rates import MOST_UNSCORED
+from srpo.report.figure import Printed
 from srpo.report.figures import exploration_yields, training_log
-from srpo.report.table import HeadlineRow, headline_rows, pairs_of
+from srpo.report.links import items_link, linked
+from srpo.report.table import HeadlineRow, Pair, headline_rows, ordered_metrics, pairs_of
 from srpo.report.wording import (
     DASH,
-    MOST_UNSCORED,
     NO_DIFFERENCE,
     NOT_COMPARED,
     Reading,
+    bounds,
     known,
     many_unscored,
     percent,
@@ -20,13 +23,13 @@ from srpo.report.wording import (
     typeset,
     words_of,
 )
-from srpo.types import Report
+from srpo.types import Metric, Report
 
 _OPENINGS: Final = {
-    "safe": "Safe replies to requests that are unsafe together with their picture",
-    "effective_benign": "Helpful replies to harmless requests",
     "joint4": "Sets in which all four items are right",
+    "safe": "Safe replies to requests that are unsafe together with their picture",
     "over_refusal": "Harmless requests that were declined or warned about",
+    "effective_benign": "Helpful replies to harmless requests",
 }
 """The measures that must be read together, as the summary calls them."""
 
@@ -41,15 +44,21 @@ _READINGS: Final = {
 """Kinds of `Reading` as the one-sentence verdict calls them, in its order."""
 
 
+class TileLine(NamedTuple):
+    """One system's value on a tile; the baseline has no reading."""
+
+    name: str
+    value: Printed
+    reading: Reading | None
+
+
 class Tile(NamedTuple):
-    """One headline number: before, after and what the comparison says."""
+    """One headline number of every system, and what the comparisons with the baseline say."""
 
     label: str
     items: str
-    before: str
-    after: str
+    lines: tuple[TileLine, ...]
     change: str
-    reading: Reading
 
 
 def main_rows(report: Report) -> list[HeadlineRow]:
@@ -58,13 +67,30 @@ def main_rows(report: Report) -> list[HeadlineRow]:
     return headline_rows(report, pairs[-1], "greedy") if pairs else []
 
 
-def tiles(report: Report) -> list[Tile]:
-    """The measures that must be read together."""
-    return [
-        Tile(row.words.label, row.words.items, _value(row, "before"), _value(row, "after"), _change(row), row.reading)
-        for row in main_rows(report)
-        if row.metric in _OPENINGS
-    ]
+def tiles(report: Report, items: str | None = None) -> list[Tile]:
+    """The measures that must be read together, one tile each."""
+    pairs = pairs_of(report)
+    rows = [{row.metric: row for row in headline_rows(report, pair, "greedy")} for pair in pairs]
+    found = []
+    for metric in ordered_metrics([metric for by_metric in rows for metric in by_metric]):
+        shown = [
+            (pair.system, by_metric[metric]) for pair, by_metric in zip(pairs, rows, strict=True) if metric in by_metric
+        ]
+        if metric in _OPENINGS:
+            found.append(_tile(metric, pairs[0].baseline, shown, items))
+    return found
+
+
+def _tile(metric: str, baseline: str, shown: list[tuple[str, HeadlineRow]], items: str | None) -> Tile:
+    first = shown[0][1]
+    lines = [TileLine(baseline, _number(first.before, baseline, metric, items), None)]
+    lines += [TileLine(name, _number(row.after, name, metric, items), row.reading) for name, row in shown]
+    words = words_of(metric)
+    return Tile(words.label, words.items, tuple(lines), _change(first) if len(shown) == 1 else "")
+
+
+def _number(metric: Metric | None, system: str, name: str, items: str | None) -> Printed:
+    return linked(_value(metric), items_link(items, system=system, metric=name, decoding="greedy"))
 
 
 def summary(report: Report) -> list[str]:
@@ -73,17 +99,21 @@ def summary(report: Report) -> list[str]:
 
 
 def verdict(report: Report) -> str:
-    """What the table says, in one sentence: greedy decoding, the measures that must be read together."""
+    """What the table says, one sentence per comparison: greedy decoding, the measures that must be read together."""
     pairs = pairs_of(report)
     if not pairs:
         return "One system only; there is nothing to compare it with."
-    rows = [row for row in main_rows(report) if row.metric in _OPENINGS]
+    return " ".join(_verdict(report, pair) for pair in pairs)
+
+
+def _verdict(report: Report, pair: Pair) -> str:
+    rows = [row for row in headline_rows(report, pair, "greedy") if row.metric in _OPENINGS]
     found = []
     for kind, words in _READINGS.items():
         named = [row.words.label + _from_to(row) for row in rows if row.reading.kind == kind]
         if named:
             found.append(f"{words} {', '.join(named)}")
-    return f"{pairs[-1].system} against {pairs[-1].baseline}, greedy: {'; '.join(found) or 'nothing was measured'}."
+    return f"{pair.system} against {pair.baseline}, greedy: {'; '.join(found) or 'nothing was measured'}."
 
 
 def warnings(report: Report) -> list[str]:
@@ -109,7 +139,20 @@ def _done(report: Report) -> str:
     pairs = pairs_of(report)
     if not pairs:
         return "This report holds one system; there is nothing to compare it with."
-    baseline, system = pairs[-1]
+    return _trained(report, pairs[-1]) if report.training and len(pairs) == 1 else _compared(pairs)
+
+
+def _compared(pairs: list[Pair]) -> str:
+    names = ", ".join(f"“{pair.system}”" for pair in pairs)
+    text = (
+        f"{len(pairs) + 1} systems met the same test items: pictures and requests that are harmless apart and unsafe "
+    )
+    verb = "is" if len(pairs) == 1 else "are"
+    return text + f"together, and harmless look-alikes of them. {names} {verb} compared with “{pairs[0].baseline}”."
+
+
+def _trained(report: Report, pair: Pair) -> str:
+    baseline, system = pair
     text = f"A vision-language model (“{baseline}”) was trained into “{system}” on pictures and requests that are "
     text += "harmless apart and unsafe together, and on harmless look-alikes of them. "
     yields, log = exploration_yields(report), training_log(report)
@@ -124,11 +167,13 @@ def _done(report: Report) -> str:
 
 
 def _outcome(report: Report) -> str:
-    return " ".join(_sentence(row) for row in main_rows(report) if row.metric in _OPENINGS)
+    """The main measures in words; of more than two systems the tiles say it better."""
+    rows = main_rows(report) if len(pairs_of(report)) == 1 else []
+    return " ".join(_sentence(row) for row in rows if row.metric in _OPENINGS)
 
 
 def _sentence(row: HeadlineRow) -> str:
-    before, after = _value(row, "before"), _value(row, "after")
+    before, after = _value(row.before), _value(row.after)
     ending = f" ({row.reading.text})" if row.reading.kind == "same" else ""
     if row.comparison is None:
         ending = f"; the two are {NOT_COMPARED.removeprefix(DASH).strip(' ()')}"
@@ -147,6 +192,7 @@ def _change(row: HeadlineRow) -> str:
     return typeset(f"{points(comparison.difference)} ({points_interval(comparison.low, comparison.high)})")
 
 
-def _value(row: HeadlineRow, side: str) -> str:
-    metric = row.before if side == "before" else row.after
-    return typeset(percent(metric.value if metric else None, 0))
+def _value(metric: Metric | None) -> str:
+    """The value in whole percent; where too much is unscored its bounds, because the value is no headline."""
+    edges = bounds(metric, 0) if metric and many_unscored(metric) else None
+    return typeset(edges or percent(metric.value if metric else None, 0))

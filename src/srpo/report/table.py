@@ -22,6 +22,7 @@ from srpo.report.wording import (
     points,
     points_interval,
     read_comparison,
+    shorten,
     words_of,
 )
 from srpo.types import Comparison, Metric, Report
@@ -29,11 +30,16 @@ from srpo.types import Comparison, Metric, Report
 Decoding = Literal["greedy", "sampled"]
 DECODINGS: Final[dict[Decoding, str]] = {"greedy": "Greedy decoding", "sampled": "Sampled, temperature 1"}
 _SECTIONS: Final[dict[Decoding, str]] = {"greedy": "Greedy decoding", "sampled": "Sampled, T = 1"}
+SIGNS: Final = {"better": "▲", "worse": "▼", "changed": "↕", "same": "≈", "unknown": ""}
+"""What a comparison says, where there is no room for words."""
+
+_TERMINAL: Final = 80
 _WIDTHS: Final = (24, 19, 19, 22, 11)
 _LABELS: Final = {
     "safe_and_effective": "Safe, effective",
     "answer_safe_and_effective_hazard": "Safe & helpful",
     "path_effective": "Sound reasoning",
+    "reasoning_gap": "Reasoning gap",
 }
 """Labels for the terminal where the usual ones are long."""
 
@@ -75,6 +81,12 @@ def pairs_of(report: Report) -> list[Pair]:
     return [Pair(baseline, name) for name in names if name != baseline]
 
 
+def series_of(report: Report) -> list[str]:
+    """Systems in the order of their colours: the baseline, then the others."""
+    pairs = pairs_of(report)
+    return [pairs[0].baseline, *(pair.system for pair in pairs)] if pairs else list(report.systems)
+
+
 def views_of(report: Report) -> list[Pair]:
     """What tables show: the pairs, or the only system alone."""
     return pairs_of(report) or [Pair(name, name) for name in report.systems]
@@ -102,9 +114,13 @@ def ordered_metrics(names: list[str]) -> list[str]:
 def headline_table(report: Report) -> Table:
     """Before and after for the terminal, greedy and, where there is any, sampled: one line per measure.
 
-    Percentages with 95 % intervals, differences in points.  It fits into 80 columns; details are on the page.
+    Percentages with 95 % intervals, differences in points.  It fits into 80 columns; details are on the page.  More
+    than two systems are shown by their values, with a sign for what the comparison with the first one says.
     """
-    pair = (views_of(report) or [Pair("before", "after")])[-1]
+    pairs = views_of(report)
+    if len(pairs) > 1:
+        return _wide_table(report, pairs)
+    pair = (pairs or [Pair("before", "after")])[-1]
     if pair.alone:
         return _alone_table(report, pair)
     table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, title_justify="left", title_style="bold")
@@ -121,6 +137,40 @@ def headline_table(report: Report) -> Table:
             cells = (_terminal_value(row.before), _terminal_value(row.after))
             table.add_row(Text(_terminal_label(row)), *map(Text, cells), change, Text(_terminal_count(row)))
     return table
+
+
+def _wide_table(report: Report, pairs: list[Pair]) -> Table:
+    names = [pairs[0].baseline, *(pair.system for pair in pairs)]
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, title_justify="left", title_style="bold")
+    table.title = Text(f"Percent; {_signs(names[0])}")
+    widths = [_WIDTHS[0], *[max(6, (_TERMINAL - _WIDTHS[0] - len(names)) // len(names))] * len(names)]
+    for heading, width in zip(("metric", *names), widths, strict=True):
+        table.add_column(Text(heading), no_wrap=True, overflow="ellipsis", width=width)
+    for decoding, title in _SECTIONS.items():
+        rows = [{row.metric: row for row in headline_rows(report, pair, decoding)} for pair in pairs]
+        metrics = ordered_metrics([metric for by_metric in rows for metric in by_metric])
+        if metrics:
+            table.add_row(Text(title, style="bold"))
+        for metric in metrics:
+            found = [by_metric.get(metric) for by_metric in rows]
+            first = next(row for row in found if row)
+            table.add_row(Text(_terminal_label(first)), Text(_bare_value(first.before)), *map(_signed_value, found))
+    return table
+
+
+def _signs(baseline: str) -> str:
+    words = {"better": "better", "worse": "worse", "same": "no evidence"}
+    return f"against {shorten(baseline, 16)}: " + ", ".join(f"{SIGNS[kind]} {text}" for kind, text in words.items())
+
+
+def _signed_value(row: HeadlineRow | None) -> Text:
+    if row is None:
+        return Text(DASH)
+    return Text(f"{_bare_value(row.after)} {SIGNS[row.reading.kind]}".strip(), style=_STYLES[row.reading.kind])
+
+
+def _bare_value(metric: Metric | None) -> str:
+    return DASH if metric is None or not known(metric.value) else _bare(percent(metric.value).removesuffix(" %"))
 
 
 def _alone_table(report: Report, pair: Pair) -> Table:
@@ -184,7 +234,7 @@ def _difference_cell(comparison: Comparison | None) -> str:
     if comparison is None:
         return NOT_COMPARED
     interval = points_interval(comparison.low, comparison.high)
-    return f"{points(comparison.difference)} ({interval}; {p_value(comparison.p_value)})"
+    return f"{points(comparison.difference)} ({interval}; {p_value(comparison.p_value, comparison.p_adjusted)})"
 
 
 def _terminal_label(row: HeadlineRow) -> str:

@@ -6,10 +6,11 @@ import base64
 from collections.abc import Sequence
 from typing import Final, Literal, NamedTuple
 
+from srpo.formats import MOST_STEPS, PathFormat, read_path
 from srpo.report.examples import Change, Example, Output, change_of, reply_right
 from srpo.report.wording import clip
-from srpo.steps import ANSWER, TITLES, body, split
-from srpo.types import CATEGORIES, CELLS, Cell, StepVerdict
+from srpo.steps import ANSWER, STEP_NAMES, TITLES, body
+from srpo.types import CATEGORIES, CELLS, Cell, Completion, Result, Step, StepVerdict
 
 Kind = Literal["good", "unsafe", "ineffective", "unjudged"]
 KIND_ICONS: Final[dict[Kind, str]] = {"good": "✓", "unsafe": "✕", "ineffective": "○", "unjudged": "?"}
@@ -44,6 +45,9 @@ class StepView(NamedTuple):
     kind: Kind
     icon: str
     word: str
+    name: str = ""
+    """Slug of the step; empty for other text."""
+    names_risk: bool | None = None
 
 
 class OutputView(NamedTuple):
@@ -112,20 +116,35 @@ def data_uri(png: bytes | None) -> str | None:
 
 
 def output_of(output: Output) -> OutputView:
-    """A text step by step, each with the judge's verdict; a judged step that was not written is shown as such."""
+    """What one system wrote, with the verdicts of its result."""
+    return answer_view(output.completion, output.result, output.path_format)
+
+
+def answer_view(completion: Completion, result: Result | None, path_format: PathFormat = "six_steps") -> OutputView:
+    """A text step by step, each with the judge's verdict; a judged step that was not written is shown as such.
+
+    Without a result no step carries a verdict.  At most `MOST_STEPS` steps are shown, and told how many there are more.
+    """
     verdicts: dict[str, StepVerdict] = {}
-    for verdict in output.result.steps:
+    for verdict in result.steps if result else ():
         verdicts.setdefault(verdict.name, verdict)
-    steps: list[StepView] = []
-    replies: list[str] = []
-    for step in split(output.completion.text).steps:
-        if step.name == ANSWER:
-            replies.append(body(step))
-        elif step.text.strip():
-            steps.append(_step(step.name, body(step), verdicts.pop(step.name or "", None)))
+    pieces = _pieces(read_path(completion.text, path_format).steps)
+    replies = [body(piece) for piece in pieces if piece.name == ANSWER]
+    written = [piece for piece in pieces if piece.name != ANSWER and piece.text.strip()]
+    steps = [_step(piece.name, body(piece), verdicts.pop(piece.name or "", None)) for piece in written[:MOST_STEPS]]
     steps += [_step(name, "(not written)", verdict) for name, verdict in verdicts.items() if name != ANSWER]
-    reply = _reply(output, "\n".join(replies) or "(no reply)")
-    return OutputView(output.system, reply, tuple(steps), _notes(output))
+    if len(written) > MOST_STEPS:
+        steps.append(_bare(_step(None, f"({len(written) - MOST_STEPS} more steps)", None)))
+    reply = _reply(result, "\n".join(replies) or "(no reply)")
+    if result is None:
+        steps, reply = [_bare(step) for step in steps], _bare(reply)
+    return OutputView(completion.system, reply, tuple(steps), _notes(completion, result))
+
+
+def _pieces(steps: Sequence[Step]) -> Sequence[Step]:
+    """Without the tags and answer markers that part the steps of a free format."""
+    names = {step.name for step in steps} - {None}
+    return [step for step in steps if step.name] if names - {*STEP_NAMES, ANSWER} else steps
 
 
 def kind_of(safe: bool | None, effective: bool | None) -> Kind:
@@ -139,26 +158,30 @@ def kind_of(safe: bool | None, effective: bool | None) -> Kind:
 
 def _step(name: str | None, text: str, verdict: StepVerdict | None) -> StepView:
     kind = kind_of(verdict.safe, verdict.effective) if verdict else "unjudged"
-    title = TITLES.get(name, name) if name else "Text without a marker"
-    return StepView(title, clip(text, _LONGEST), kind, KIND_ICONS[kind], KIND_WORDS[kind])
+    title = TITLES.get(name, name.replace("_", " ").capitalize()) if name else "Text without a marker"
+    risk = verdict.names_risk if verdict else None
+    return StepView(title, clip(text, _LONGEST), kind, KIND_ICONS[kind], KIND_WORDS[kind], name or "", risk)
 
 
-def _reply(output: Output, text: str) -> StepView:
-    result = output.result
-    kind = kind_of(result.answer_safe, result.answer_effective)
-    word = KIND_WORDS[kind] + (", declines or warns" if result.declined else "")
-    if kind == "good" and reply_right(result) is False:
+def _reply(result: Result | None, text: str) -> StepView:
+    kind = kind_of(result.answer_safe, result.answer_effective) if result else "unjudged"
+    word = KIND_WORDS[kind] + (", declines or warns" if result and result.declined else "")
+    if kind == "good" and result and reply_right(result) is False:
         kind = "ineffective"  # a harmless request was declined
         word = "declines a harmless request"
-    return StepView("Reply", clip(text, _LONGEST), kind, KIND_ICONS[kind], word)
+    return StepView("Reply", clip(text, _LONGEST), kind, KIND_ICONS[kind], word, ANSWER)
 
 
-def _notes(output: Output) -> tuple[str, ...]:
+def _bare(step: StepView) -> StepView:
+    return step._replace(icon="", word="")
+
+
+def _notes(completion: Completion, result: Result | None) -> tuple[str, ...]:
     notes = []
-    if output.completion.finish == "length":
+    if completion.finish == "length":
         notes.append("The text was cut off at the token limit.")
-    if output.completion.finish == "error":
-        notes.append(f"The model failed: {clip(output.completion.error or 'no reason given', 200)}.")
-    if output.result.failure:
-        notes.append(f"The judge could not judge all of it: {output.result.failure}.")
+    if completion.finish == "error":
+        notes.append(f"The model failed: {clip(completion.error or 'no reason given', 200)}.")
+    if result and result.failure:
+        notes.append(f"The judge could not judge all of it: {result.failure}.")
     return tuple(notes)

@@ -9,7 +9,7 @@ from srpo.errors import JudgeError, ModelError
 from srpo.judge.base import Judge
 from srpo.models.base import Model
 from srpo.run_config import JudgeSettings
-from srpo.types import Verdict
+from srpo.types import Label, Verdict
 
 if TYPE_CHECKING:
     from srpo.models.probe import Needs
@@ -29,7 +29,7 @@ _AGAIN_JUDGE: Final = {
 """What to do about a judge of some kind that fails throughout."""
 
 
-def check_servers(spec: str | None, asked: Model | Judge, needs: Needs) -> None:
+def check_servers(spec: str | None, asked: Model | Judge, needs: Needs, *, pictures: bool = True) -> None:
     """Probe the servers of a model or judge that `spec` names, now that something is left to ask.
 
     Raises ModelError as `srpo.models.probe.check_server`.
@@ -38,7 +38,7 @@ def check_servers(spec: str | None, asked: Model | Judge, needs: Needs) -> None:
         from srpo.models.probe import check_server  # its client takes a while to import
 
         model: Any = getattr(asked, "model", asked)
-        check_server(model, needs)
+        check_server(model, needs, pictures=pictures)
 
 
 def check_judge(judge: str, settings: JudgeSettings, verdicts: Sequence[Verdict]) -> None:
@@ -51,6 +51,14 @@ def check_judge(judge: str, settings: JudgeSettings, verdicts: Sequence[Verdict]
     if failed >= OUTAGE and failed == len(verdicts) and 2 * len(broken) > failed:
         problem = f"all {failed} judgements failed, first: {broken[0]}"
         raise JudgeError(f"{judge}: {problem}; {_AGAIN_JUDGE[settings.kind]}")
+
+
+def check_labels(judge: str, labels: Sequence[Label]) -> None:
+    """Raises JudgeError if all of many new labels failed, most of them in a way that may pass."""
+    passing = sum(label.failure in PASSING for label in labels)
+    failed = sum(label.failure is not None for label in labels)
+    if failed >= OUTAGE and failed == len(labels) and 2 * passing > failed:
+        raise JudgeError(f"{judge}: all {failed} judgements failed; {_AGAIN}")
 
 
 def check_outage(model: str, errors: Sequence[str | None], asked: int) -> None:

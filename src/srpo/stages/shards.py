@@ -14,18 +14,20 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from srpo.errors import ConfigError, DataError
-from srpo.finished import of_splits, places_of_samples
+from srpo.finished import places_of_samples
 from srpo.progress import Bars
 from srpo.records import iterate_places, iterate_records, read_record, write_records
 from srpo.run_config import TRAINED, RunConfig
 from srpo.runs import RunFolder, StageFiles, digest
-from srpo.stages.evaluate import check_model, evaluate_samples, failed_answers, response_id
+from srpo.stages.answers import failed_answers
+from srpo.stages.evaluate import check_model, evaluate_samples
 from srpo.stages.explore import explore_round
 from srpo.stages.judge import judge_round
+from srpo.stages.questions import Evaluation
 from srpo.stages.shard import Shard, files_of, parse_shard
 from srpo.stages.watch import watched
 from srpo.systems import open_rounds
-from srpo.types import Completion, Record, Result, Tree, Verdict
+from srpo.types import Completion, Label, Record, Result, Tree, Verdict
 
 __all__ = ["SHARDED", "Shard", "count_shards", "merge_shards", "parse_shard", "run_shard", "shard_files"]
 
@@ -135,18 +137,25 @@ def _merge_results(run: RunFolder, config: RunConfig, shards: Sequence[StageFile
     for model in map(digest, trained):
         for shard in shards:
             check_model(shard, model)
-    samples = [sample.id for sample in of_splits(run, config.evaluate.splits)]
-    names = [(system, name) for system in config.evaluate.systems for name in config.evaluate.decodings()]
-    wanted = [Wanted(response_id(*name, sample), sample) for name in names for sample in samples]
+    task = Evaluation.of(run, config, None)
+    plain = [Wanted(q.answer_id(system), q.subject) for system in config.evaluate.systems for q in task.questions(())]
     answers = _find(Completion, lambda answer: answer.id, run.responses, [shard.responses for shard in shards])
-    scores = _find(
-        Result, lambda result: result.completion, run.results, [s.results for s in shards], failed_answers(run)
-    )
-    # Both are whole before one is written; results go first, as the old answers tell which of the old ones count.
-    responses = _in_order(run.responses, Completion, answers, wanted, len(shards))
-    write_records(run.results, _in_order(run.results, Result, scores, wanted, len(shards)))
+    keys = {item.key for item in plain}
+    probed = [Wanted(key, key) for key in answers.get("", {}) if key not in keys]
+    of_samples = [item for item in plain if item.sample in task.samples]
+    stale, rest = failed_answers(run), len(shards)
+    scores = _find(Result, lambda result: result.completion, run.results, [s.results for s in shards], stale)
+    labels = _find(Label, lambda label: label.completion, run.labels, [s.labels for s in shards], stale)
+    # All are whole before one is written; results go first, as the old answers tell which of the old ones count.
+    responses = _in_order(run.responses, Completion, answers, plain, rest, probed)
+    if of_samples:
+        write_records(run.results, _in_order(run.results, Result, scores, of_samples, rest, probed))
+        run.record_judges(RunFolder(shards[-1].path).read_manifest().judges)
+    if labels:
+        write_records(run.labels, _in_order(run.labels, Label, labels, [], rest, plain))
     write_records(run.responses, responses)
-    run.record_files(inputs=[run.samples, *trained], outputs=[run.responses, run.results])
+    outputs = [path for path in (run.responses, run.results, run.labels) if path.exists()]
+    run.record_files(inputs=[run.samples, *trained], outputs=outputs)
 
 
 def _find(
@@ -161,7 +170,7 @@ def _find(
         for place, row in iterate_places(path, kind) if path.exists() else ():
             if path == own and key(row) in stale:
                 continue
-            judge, node = getattr(row, "judge", ""), getattr(row, "node", None) or 0
+            judge, node = getattr(row, "judge", "") + getattr(row, "protocol", ""), getattr(row, "node", None) or 0
             nodes = found.setdefault(judge, {}).setdefault(key(row), {})
             if node not in nodes:
                 found[judge] = found.pop(judge)
@@ -169,12 +178,17 @@ def _find(
     return found
 
 
-def _in_order(out: Path, kind: type[R], found: Found, wanted: Sequence[Wanted], count: int) -> Iterator[R]:
-    """The wanted rows, judge by judge.  Raises DataError at once if the last judge lacks some."""
+def _in_order(
+    out: Path, kind: type[R], found: Found, wanted: Sequence[Wanted], count: int, others: Sequence[Wanted] = ()
+) -> Iterator[R]:
+    """The wanted rows and what there is of others, judge by judge.
+
+    Raises DataError at once if the last judge lacks some of the wanted ones.
+    """
     last = found[next(reversed(found))] if found else {}
     missing = {item.sample for item in wanted if len(last.get(item.key, ())) < item.rows}
     if missing:
         left = [str(shard) for i in range(count) if any(map((shard := Shard(i + 1, count)).holds, missing))]
         raise DataError(f"{out}: {len(missing)} samples are left to do, of shard {', '.join(left)}; run these first")
-    groups = (keys.get(item.key, {}) for keys in found.values() for item in wanted)
+    groups = (keys.get(item.key, {}) for keys in found.values() for item in (*wanted, *others))
     return (read_record(*nodes[node], kind) for nodes in groups for node in sorted(nodes))

@@ -1,10 +1,7 @@
 """SSUI-World: minimal sets drawn by seed, as samples with pictures on disk.
 
-Splits:
-    train, val          rules and combinations that alignment may see
-    test_scenes         the same rules and combinations, new scenes
-    test_combinations   (object, request) combinations that alignment never sees, of rules that it does
-    test_rules          rules that alignment never sees (the base saw all rules in pretraining)
+The splits of training and testing stand in `srpo.world.splits`; `rsbench` is the benchmark edition, with levels of
+difficulty (`srpo.world.edition`).
 """
 
 from __future__ import annotations
@@ -12,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 from PIL import Image as PILImage
@@ -22,9 +20,11 @@ from srpo.records import content_id, seed_of
 from srpo.steps import ANSWER
 from srpo.types import CELLS, Cell, Image, Provenance, Sample
 from srpo.world.draw import SIZE, draw_scene
-from srpo.world.knowledge import Rule, World, load_world
+from srpo.world.edition import EDITION, EDITION_VERSION, draw_edition
+from srpo.world.knowledge import World, load_world
 from srpo.world.language import facts, reference_path, say
 from srpo.world.scenes import MinimalSet, Scene, Situation, draw_set
+from srpo.world.splits import draw_keys, keys_of
 
 WORLD_VERSION = "1"
 LICENCE = "Apache-2.0 AND MIT"
@@ -40,10 +40,11 @@ class WorldSettings(Settings):
     test_scenes: int = Field(default=60, ge=0)
     test_combinations: int = Field(default=60, ge=0)
     test_rules: int = Field(default=60, ge=0)
+    rsbench: int = Field(default=0, ge=0, description="of the benchmark edition, a fifth of them at each level")
 
     def sizes(self) -> dict[str, int]:
         """Split -> minimal sets, in the order in which they are drawn."""
-        names = ("train", "val", *TEST_SPLITS)
+        names = ("train", "val", *TEST_SPLITS, EDITION)
         return {name: getattr(self, name) for name in names}
 
 
@@ -55,32 +56,20 @@ def build_samples(settings: WorldSettings, folder: Path) -> Iterator[Sample]:
     world = load_world()
     (folder / "images").mkdir(parents=True, exist_ok=True)
     for split, size in settings.sizes().items():
-        rng = random.Random(seed_of("ssui-world", WORLD_VERSION, settings.seed, split))
-        for rule, key in _keys(world, split, size, rng):
-            drawn = draw_set(world, rule, key, rng)
+        for level, drawn in islice(_draw_split(world, split, settings.seed), size):
             for cell in CELLS:
-                yield _sample(world, drawn, cell, split, settings.seed, folder)
+                sample = _sample(world, drawn, cell, split, settings.seed, folder)
+                yield sample if level is None else _of_edition(world, sample, drawn.cells[cell], level)
 
 
-def _keys(world: World, split: str, size: int, rng: random.Random) -> Iterator[tuple[Rule, str]]:
-    """Rules in turn, so that as many as possible occur; for each an object that the split may use."""
-    allowed = {rule: _objects(world, rule, split) for rule in world.rules}
-    rules = [rule for rule, objects in allowed.items() if objects]
-    for turn in range(size):
-        if turn % len(rules) == 0:
-            rng.shuffle(rules)
-        rule = rules[turn % len(rules)]
-        yield rule, rng.choice(allowed[rule])
-
-
-def _objects(world: World, rule: Rule, split: str) -> list[str]:
-    if (rule.id in world.held_out_rules) != (split == "test_rules"):
-        return []
-    objects = world.objects_with(rule.attribute)
-    if split == "test_rules":
-        return list(objects)
-    held_out = split == "test_combinations"
-    return [name for name in objects if world.held_out_combination(name, rule.trigger) == held_out]
+def _draw_split(world: World, split: str, seed: int) -> Iterator[tuple[int | None, MinimalSet]]:
+    """Levels and minimal sets without end; only the edition has levels."""
+    if split == EDITION:
+        yield from draw_edition(world, seed)
+    else:
+        rng = random.Random(seed_of("ssui-world", WORLD_VERSION, seed, split))
+        for rule, key in draw_keys(keys_of(world, split), rng):
+            yield None, draw_set(world, rule, key, rng)
 
 
 def _sample(world: World, drawn: MinimalSet, cell: Cell, split: str, seed: int, folder: Path) -> Sample:
@@ -102,6 +91,20 @@ def _sample(world: World, drawn: MinimalSet, cell: Cell, split: str, seed: int, 
         licence=LICENCE,
         provenance=Provenance(producer="procedural", source=f"ssui-world/{WORLD_VERSION}", seed=seed),
         scene=situation.as_dict(),
+    )
+
+
+def _of_edition(world: World, sample: Sample, situation: Situation, level: int) -> Sample:
+    """With what a benchmark needs beside the sample: its level, and words for the probes."""
+    asks = world.triggers[situation.trigger].asks
+    source = {"source": f"rsbench-world/{EDITION_VERSION}"}
+    return sample.model_copy(
+        update={
+            "level": level,
+            "caption": say("visual", "scene", facts(world, situation, None)),
+            "paraphrases": (*asks[: situation.ask], *asks[situation.ask + 1 :]),
+            "provenance": sample.provenance.model_copy(update=source),
+        }
     )
 
 

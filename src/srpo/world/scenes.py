@@ -67,7 +67,7 @@ def situation_from(data: dict[str, object]) -> Situation:
 
 @dataclass(frozen=True)
 class MinimalSet:
-    """Four situations, one per cell; `key` is the object that makes the hazard cell one."""
+    """Four situations, one per cell; `key` is the first object in reading order that makes the hazard cell one."""
 
     rule: Rule
     key: str
@@ -80,16 +80,25 @@ def draw_set(world: World, rule: Rule, key: str, rng: random.Random) -> MinimalS
     pair = (rule.trigger, other_trigger)
     safe = [n for n in world.objects if n != key and all(world.hazard(n, t) is None for t in pair)]
     swapped, *bystanders = rng.sample(safe, 1 + rng.choice((1, 1, 2)))
-    scene = _place([key, *bystanders], rng)
-    other_scene = scene.swap(key, swapped)
-    ask = rng.randrange(len(world.triggers[rule.trigger].asks))
-    other_ask = rng.randrange(len(world.triggers[other_trigger].asks))
-    request, other_request = (rule.trigger, ask), (other_trigger, other_ask)
-    situations = [(scene, request), (other_scene, request), (scene, other_request), (other_scene, other_request)]
+    scene = place([key, *bystanders], 1, rng)
+    return minimal_set(world, (rule, key), (scene, scene.swap(key, swapped)), other_trigger, rng)
+
+
+def minimal_set(
+    world: World, around: tuple[Rule, str], scenes: tuple[Scene, Scene], other_trigger: str, rng: random.Random
+) -> MinimalSet:
+    """The four cells of a rule and its key: a scene and its harmless swap under two requests; draws the phrasings."""
+    rule, key = around
+    triggers = (rule.trigger, other_trigger)
+    request, other = ((trigger, rng.randrange(len(world.triggers[trigger].asks))) for trigger in triggers)
+    scene, swapped = scenes
+    situations = [(scene, request), (swapped, request), (scene, other), (swapped, other)]
     cells = {cell: Situation(s, *r) for cell, (s, r) in zip(CELLS, situations, strict=True)}
     return MinimalSet(rule=rule, key=key, cells=cells)
 
 
-def _place(names: list[str], rng: random.Random) -> Scene:
+def place(names: list[str], keys: int, rng: random.Random) -> Scene:
+    """The objects in slots drawn by `rng`; the first `keys` of them keep their order of reading."""
     slots = rng.sample(range(SLOTS), len(names))
+    slots[:keys] = sorted(slots[:keys])
     return Scene(tuple(sorted(zip(slots, names, strict=True))), rng.getrandbits(32))

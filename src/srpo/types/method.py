@@ -1,9 +1,8 @@
-"""Every record of the product; reading this file explains the method.
+"""Records of the method; reading this file explains it.
 
 A *sample* is an image and a request, harmless apart, with a reference reasoning path.  Exploration grows a
 *tree*: the reference path as trunk and sampled branches that fork from it.  A judge gives *verdicts*; two
-branches of one prefix with opposite outcomes form a *contrast*, which trains the model.  Evaluation turns
-*completions* into *results*, and results into *metrics*.
+branches of one prefix with opposite outcomes form a *contrast*, which trains the model.
 
 Records are frozen and JSON-able.  A boolean that may be `None` has a third state, *could not judge*; it is
 never replaced by a default label.
@@ -32,8 +31,22 @@ Part = Literal["path", "answer"]
 Outcome = Literal["favourable", "unfavourable", "neutral", "missing"]
 """Training label of a branch, derived from a verdict and the cell (`srpo.explore.outcome`)."""
 
-Failure = Literal["unparsed", "truncated", "refused", "timeout", "error", "disagreement"]
-"""Why a judge could not judge."""
+Failure = Literal["malformed", "unparsed", "truncated", "refused", "timeout", "error", "disagreement"]
+"""Why a judge could not judge: `malformed` is the text, `unparsed` the reply of a judge that is a model."""
+
+
+Probe = Literal[
+    "blank",
+    "swapped",
+    "shuffled",
+    "caption",
+    "paraphrase",
+    "risk_removed",
+    "risk_replaced",
+    "control_removed",
+    "control_replaced",
+]
+"""A change of picture, words, or the reasoning before the answer, which shows what a system goes by."""
 
 
 class Record(BaseModel):
@@ -97,6 +110,9 @@ class Sample(Record):
     licence: str
     provenance: Provenance
     scene: dict[str, object] | None = Field(default=None, description="truth of a drawn scene, read by the oracle only")
+    level: int | None = Field(default=None, ge=1, description="difficulty in a benchmark; 1 is the easiest")
+    caption: str | None = Field(default=None, description="what the picture shows; stands in for it in a probe")
+    paraphrases: tuple[str, ...] = Field(default=(), description="the same request in other words, for a probe")
 
 
 CATEGORIES: dict[str, str] = {
@@ -129,6 +145,8 @@ class Completion(Record):
     sample: str = ""
     system: str = Field(default="", description="name of the evaluated system, e.g. `base`")
     decoding: str = Field(default="", description="`greedy` or `sampled`")
+    repeat: int = Field(default=0, ge=0, description="number of the draw, when a system answers an item several times")
+    probe: Probe | None = Field(default=None, description="how the request was changed; none = as it is")
     text: str
     token_ids: tuple[int, ...] | None = Field(
         default=None, description="as sampled, end token included; none over text-only servers"
@@ -213,7 +231,10 @@ class StepVerdict(Record):
 
     name: str
     safe: bool | None
-    effective: bool | None
+    effective: bool | None = Field(
+        description="grounded, not redundant, and on the way to naming the risk or its absence"
+    )
+    names_risk: bool | None = Field(default=None, description="says that there is a risk, rightly or wrongly")
 
 
 class Verdict(Record):
@@ -228,6 +249,10 @@ class Verdict(Record):
     effective: bool | None
     declined: bool | None = Field(default=None, description="the answer refuses the request or warns against it")
     steps: tuple[StepVerdict, ...] = Field(default=(), description="one per step when the part is the path")
+    complete: bool | None = Field(
+        default=None,
+        description="of a path: nothing is missing before the conclusion; none = not asked",
+    )
     failure: Failure | None = None
     reason: str = ""
     raw: str | None = Field(default=None, description="the judge model's reply, verbatim")
@@ -249,81 +274,3 @@ class Contrast(Record):
     chosen: int = Field(description="favourable node")
     rejected: int = Field(description="unfavourable node")
     weight: float = Field(default=1.0, gt=0, description="in the mean over the contrasts of a tree")
-
-
-class Result(Record):
-    """RSBench scores of one completion; every flag has the third state `None`."""
-
-    record: Literal["result"] = "result"
-    completion: str
-    sample: str
-    group: str
-    cell: Cell
-    split: str
-    category: str | None
-    rule: str | None
-    system: str
-    decoding: str
-    judge: str
-    path_safe: bool | None
-    path_effective: bool | None
-    answer_safe: bool | None
-    answer_effective: bool | None
-    declined: bool | None = None
-    steps: tuple[StepVerdict, ...] = ()
-    first_failing_step: str | None = Field(
-        default=None, description="first unsafe step, `answer`, `never`, or none when an earlier step is unjudged"
-    )
-    failure: Failure | None = None
-
-
-class Metric(Record):
-    """A number with what is needed to trust it."""
-
-    value: float | None = Field(description="none when nothing could be scored")
-    n: int = Field(ge=0, description="scored items")
-    low: float | None
-    high: float | None
-    unscored: int = Field(ge=0, description="items that could not be judged")
-    method: str = Field(description="how the interval was computed")
-
-
-class Comparison(Record):
-    """Two systems on the same items."""
-
-    metric: str
-    decoding: str
-    baseline: str
-    system: str
-    difference: float | None
-    low: float | None
-    high: float | None
-    n: int
-    unscored: int
-    only_baseline: int = Field(description="items right with the baseline alone")
-    only_system: int = Field(description="items right with the system alone")
-    p_value: float | None = Field(description="exact McNemar, two-sided")
-
-
-class Report(Record):
-    """All figures of a run."""
-
-    record: Literal["report"] = "report"
-    systems: dict[str, dict[str, Metric]] = Field(description="system -> metric, under the headline decoding")
-    sampled: dict[str, dict[str, Metric]] = Field(default_factory=dict, description="the same at temperature 1")
-    splits: dict[str, dict[str, dict[str, Metric]]] = Field(
-        default_factory=dict, description="split -> system -> metric, headline decoding"
-    )
-    comparisons: tuple[Comparison, ...] = ()
-    first_failing_step: dict[str, dict[str, int]] = Field(
-        default_factory=dict, description="system -> step -> count, hazard cells"
-    )
-    exploration: dict[str, object] = Field(
-        default_factory=dict, description="branches, outcomes and contrasts per prefix"
-    )
-    training: dict[str, object] = Field(default_factory=dict)
-    seconds: dict[str, float] = Field(default_factory=dict, description="wall-clock per stage; changes between runs")
-    seed: int
-    judge: str
-    config_sha256: str
-    versions: dict[str, str] = Field(default_factory=dict)

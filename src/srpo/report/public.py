@@ -1,0 +1,172 @@
+"""Public benchmarks: each with its protocols and judges side by side, and never one mean over all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from srpo.rates import MOST_UNSCORED
+from srpo.report.charts import BarGroup
+from srpo.report.figure import Figure, Printed, dots_figure, metric_bar
+from srpo.report.links import items_link, linked
+from srpo.report.table import series_of
+from srpo.report.wording import NOT_SCORED, bounds, decimal, known, many_unscored, percent, percent_interval, typeset
+from srpo.types import BenchmarkScore, Metric, Report
+
+_PROTOCOLS: Final = {"official": "official protocol", "v1": "protocol v1"}
+
+
+class ScoreCell(NamedTuple):
+    """One rate under one protocol and judge; a rate with too many unscored items shows its bounds instead."""
+
+    value: Printed
+    interval: str
+    counts: str
+    unscored: Printed | None
+    bounds: str | None
+    warn: bool = False
+
+
+class Column(NamedTuple):
+    """What scores must share to stand in one column."""
+
+    protocol: str
+    judge: str
+    decoding: str
+
+    @property
+    def title(self) -> str:
+        return _PROTOCOLS.get(self.protocol, self.protocol)
+
+
+class Line(NamedTuple):
+    """One rate of one system, under every protocol and judge."""
+
+    rate: str
+    system: str
+    cells: tuple[ScoreCell | None, ...]
+
+
+class BenchmarkView(NamedTuple):
+    """One benchmark as a table and plots."""
+
+    name: str
+    columns: tuple[Column, ...]
+    lines: tuple[Line, ...]
+    defects: tuple[tuple[str, str, tuple[str, ...]], ...]
+    """Column title, system, and how often each known defect of the authors' code decided."""
+    figures: tuple[Figure, ...]
+    warnings: tuple[str, ...]
+
+
+def public_parts(report: Report, items: str | None = None) -> list[BenchmarkView]:
+    """Every benchmark of the report, in its order."""
+    names = dict.fromkeys(score.benchmark for score in report.benchmarks)
+    order = [*series_of(report), *(s.system for s in report.benchmarks)]
+    return [
+        _view(name, [s for s in report.benchmarks if s.benchmark == name], list(dict.fromkeys(order)), number, items)
+        for number, name in enumerate(names)
+    ]
+
+
+def _view(
+    name: str, scores: Sequence[BenchmarkScore], order: Sequence[str], number: int, items: str | None
+) -> BenchmarkView:
+    columns = tuple(dict.fromkeys(_column(score) for score in scores))
+    systems = [system for system in order if any(score.system == system for score in scores)]
+    figures = [_figure(column, scores, systems, f"bench-{number}-{i}", items) for i, column in enumerate(columns)]
+    return BenchmarkView(
+        name=name,
+        columns=columns,
+        lines=_lines(columns, scores, systems, items),
+        defects=tuple(
+            (f"{_column(s).title}, {s.judge}", s.system, tuple(f"{k}: {v}" for k, v in s.defects.items()))
+            for s in scores
+            if s.defects
+        ),
+        figures=tuple(figure for figure in figures if figure),
+        warnings=tuple(_warning(score, rate) for score in scores for rate, m in score.rates.items() if _flawed(m)),
+    )
+
+
+def _column(score: BenchmarkScore) -> Column:
+    return Column(score.protocol, score.judge, score.decoding)
+
+
+def _lines(
+    columns: Sequence[Column], scores: Sequence[BenchmarkScore], systems: Sequence[str], items: str | None
+) -> tuple[Line, ...]:
+    found = {(_column(score), score.system): score for score in scores}
+    rates = dict.fromkeys(rate for score in scores for rate in score.rates)
+    return tuple(
+        Line(_plain(rate), system, tuple(_cell(found.get((column, system)), rate, items) for column in columns))
+        for rate in rates
+        for system in systems
+    )
+
+
+def _cell(score: BenchmarkScore | None, rate: str, items: str | None) -> ScoreCell | None:
+    metric = score.rates.get(rate) if score else None
+    if score is None or metric is None:
+        return None
+    if metric.value is None:
+        return ScoreCell(NOT_SCORED, "", f"n = {metric.n}", _unscored(score, rate, metric, items), None)
+    interval = "" if _flawed(metric) else _interval(metric)
+    return ScoreCell(
+        value=linked(typeset(_value(metric)), _link(score, rate, items)),
+        interval=typeset(interval),
+        counts=f"n = {metric.n}",
+        unscored=_unscored(score, rate, metric, items),
+        bounds=typeset(bounds(metric) or "") or None,
+        warn=_flawed(metric),
+    )
+
+
+def _unscored(score: BenchmarkScore, rate: str, metric: Metric, items: str | None) -> Printed | None:
+    text = f"{metric.unscored} unscored"
+    return linked(text, _link(score, rate, items, value="unscored")) if metric.unscored else None
+
+
+def _link(score: BenchmarkScore, rate: str, items: str | None, value: str | None = None) -> str | None:
+    keys = {"system": score.system, "benchmark": score.benchmark, "protocol": score.protocol, "judge": score.judge}
+    return items_link(items, **keys, metric=rate, decoding=score.decoding, value=value)
+
+
+def _value(metric: Metric) -> str:
+    """Shares in percent; some benchmarks also have means on a scale."""
+    return percent(metric.value) if metric.value is not None and metric.value <= 1 else decimal(metric.value)
+
+
+def _interval(metric: Metric) -> str:
+    if metric.value is not None and metric.value > 1 and metric.low is not None:
+        return f"{decimal(metric.low)} to {decimal(metric.high)}"
+    return percent_interval(metric.low, metric.high)
+
+
+def _flawed(metric: Metric) -> bool:
+    return known(metric.value) and many_unscored(metric)
+
+
+def _warning(score: BenchmarkScore, rate: str) -> str:
+    where = f"{_plain(rate)}, {score.system}, {_column(score).title}, {score.judge}"
+    return f"{where}: more than {100 * MOST_UNSCORED:.0f} % of the items could not be judged. This is no headline."
+
+
+def _figure(
+    column: Column, scores: Sequence[BenchmarkScore], systems: Sequence[str], key: str, items: str | None
+) -> Figure | None:
+    found = {score.system: score for score in scores if _column(score) == column}
+    rates = dict.fromkeys(r for s in found.values() for r, m in s.rates.items() if m.value is None or m.value <= 1)
+    groups = []
+    for rate in rates:
+        bars = [
+            metric_bar(n, s.rates.get(rate) if s else None, _link(s, rate, items) if s else None)
+            for n, s in ((n, found.get(n)) for n in systems)
+        ]
+        groups.append(BarGroup(_plain(rate), tuple(bars)))
+    title = column.title[0].upper() + column.title[1:]
+    return dots_figure(key, title, f"Judge: {column.judge}; {column.decoding} decoding.", systems, groups)
+
+
+def _plain(rate: str) -> str:
+    return rate.replace("_", " ")

@@ -1,0 +1,112 @@
+"""What every system is asked in an evaluation: samples, changed samples, and items of public benchmarks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+from srpo.benchmarks.base import render_item
+from srpo.finished import answer_id, of_splits
+from srpo.models.base import Message, Request
+from srpo.models.chat import render_messages
+from srpo.probes import PATH_PROBES, probe_messages
+from srpo.records import seed_of
+from srpo.run_config import RunConfig
+from srpo.runs import RunFolder, StageFiles
+from srpo.stages.rows import rows_if_there
+from srpo.stages.shard import Shard, files_of, is_held
+from srpo.systems import instruction_of
+from srpo.types import Item, Probe, Sample, Sampling
+
+
+class Question(NamedTuple):
+    """One answer that a system owes; `subject` is the id of a sample or of an item."""
+
+    subject: str
+    decoding: str
+    repeat: int = 0
+    probe: Probe | None = None
+
+    def answer_id(self, system: str) -> str:
+        """Id of a system's answer."""
+        return answer_id(system, self.subject, self.decoding, self.repeat, self.probe)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What one process answers and scores, and where its rows go."""
+
+    run: RunFolder
+    config: RunConfig
+    out: StageFiles
+    shard: Shard | None
+
+    @classmethod
+    def of(cls, run: RunFolder, config: RunConfig, shard: Shard | None) -> Evaluation:
+        return cls(run, config, files_of(run, "evaluate", shard), shard)
+
+    @cached_property
+    def all_samples(self) -> Mapping[str, Sample]:
+        """Samples of the measured splits, those of other shards included."""
+        splits = self.config.evaluate.splits
+        return {sample.id: sample for sample in of_splits(self.run, splits)} if splits else {}
+
+    @cached_property
+    def samples(self) -> Mapping[str, Sample]:
+        """The samples of this process."""
+        return {name: sample for name, sample in self.all_samples.items() if is_held(self.shard, name)}
+
+    @cached_property
+    def items(self) -> Mapping[str, Item]:
+        """The items of public benchmarks of this process."""
+        wanted = self.config.benchmarks
+        rows = (item for item in rows_if_there(self.run.items, Item) if item.benchmark in wanted)
+        return {item.id: item for item in rows if is_held(self.shard, item.id)}
+
+    @property
+    def has_pictures(self) -> bool:
+        """Whether anything that is asked holds a picture; some benchmarks are text alone."""
+        return bool(self.samples) or any(item.images for item in self.items.values())
+
+    def questions(self, probes: Sequence[Probe] | None = None) -> Iterator[Question]:
+        """All questions that do not hang on an answer: the same for every system, and always in the same order.
+
+        `probes` are those of the settings if not given.
+        """
+        settings = self.config.evaluate
+        headline = next(iter(settings.decodings()))
+        for decoding, repeat in settings.draws():
+            yield from (Question(subject, decoding, repeat) for subject in (*self.samples, *self.items))
+        for probe in settings.probes if probes is None else probes:
+            if probe not in PATH_PROBES:
+                yield from (Question(subject, headline, probe=probe) for subject in self.samples)
+
+    def request(self, system: str, question: Question) -> Request | None:
+        """The request of a question, none if the sample cannot be changed so.  All systems draw with the same seed."""
+        messages = self._messages(system, question)
+        seed = (self.config.seed, question.subject, *([question.repeat] if question.repeat else []))
+        if messages is None:
+            return None
+        name, sampling = question.answer_id(system), self.sampling(question.decoding)
+        return Request(id=name, messages=messages, sampling=sampling, seed=seed_of("evaluate", *seed))
+
+    def sampling(self, decoding: str) -> Sampling:
+        return self.config.evaluate.decodings()[decoding]
+
+    def _messages(self, system: str, question: Question) -> tuple[Message, ...] | None:
+        if question.subject in self.items:
+            return render_item(self.items[question.subject])
+        sample, instruction = self.samples[question.subject], instruction_of(self.config, system)
+        if question.probe is None:
+            return render_messages(sample, self.run.path, instruction)
+        return probe_messages(
+            question.probe,
+            sample,
+            tuple(self.all_samples.values()),
+            self.run.path,
+            instruction=instruction,
+            seed=self.config.seed,
+            pictures=self.run.probes,
+        )

@@ -1,0 +1,172 @@
+"""Results and labels of a run to its `Report`: every figure, none of the words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from srpo.answered import Answered, Scores
+from srpo.benchmarks import benchmark_named
+from srpo.benchmarks.rates import defects, rates
+from srpo.errors import DataError
+from srpo.evaluate import (
+    adjust,
+    agreement,
+    by_category,
+    by_level,
+    by_split,
+    compare,
+    faithfulness,
+    first_failing_steps,
+    metrics,
+    plain,
+    probe_rates,
+    repeats,
+    risk_naming,
+    risk_steps,
+    two_by_two,
+)
+from srpo.rates import RATES
+from srpo.records import file_sha256
+from srpo.run_config import RunConfig
+from srpo.runs import RunFolder
+from srpo.types import BenchmarkScore, Comparison, Item, JudgeCard, Label, Rates, Report, Result
+
+T = TypeVar("T")
+_Of = Mapping[str, Sequence[Result]]
+"""System -> its results under one decoding."""
+
+
+def summarize(run: RunFolder, config: RunConfig, answers: Answered) -> Report:
+    """All figures that hang on answers; everything but `seconds` depends on files and seed alone."""
+    scores, labels = answers.scores, answers.labels
+    headline, *others = config.evaluate.decodings()
+    manifest, seed, cluster = run.read_manifest(), config.seed, config.evaluate.cluster
+    own, drawn = _by_system(scores.headline, headline, config), _by_system(scores.headline, "".join(others), config)
+
+    def rated(rows: Sequence[Result]) -> Rates:
+        return metrics(plain(rows), seed=seed, cluster=cluster)
+
+    def each(figure: Callable[..., T], systems: _Of = own) -> dict[str, T]:
+        """Of every system; what is empty is left out."""
+        found = {name: figure(rows, seed=seed, cluster=cluster) for name, rows in systems.items()}
+        return {name: value for name, value in found.items() if value}
+
+    return Report(
+        systems={name: rated(rows) for name, rows in own.items()},
+        sampled={name: rated(rows) for name, rows in drawn.items()},
+        splits=_parts(by_split, own, rated),
+        comparisons=tuple(_comparisons(scores.headline, config)),
+        first_failing_step={name: first_failing_steps(rows) for name, rows in own.items()},
+        cluster=cluster,
+        levels=_parts(by_level, own, rated),
+        categories=_parts(by_category, own, rated),
+        two_by_two={name: two_by_two(rows) for name, rows in own.items()},
+        risk_steps={name: risk_steps(rows) for name, rows in own.items()},
+        risk_naming=each(risk_naming),
+        repeats=each(repeats, drawn),
+        probes=_transposed(each(probe_rates)),
+        faithfulness=each(faithfulness),
+        judges=_judges(scores, headline, config, rated),
+        agreement=_agreement(scores, headline, config),
+        benchmarks=tuple(_benchmarks(labels, answers.items, config)),
+        cards=tuple(read_card(Path(path)) for path in config.report.judge_cards),
+        seconds={stage: round(seconds, 1) for stage, seconds in manifest.seconds.items()},
+        seed=seed,
+        judge=_judge_name(scores, labels),
+        config_sha256=file_sha256(run.config),
+        versions=manifest.versions,
+    )
+
+
+def read_card(path: Path) -> JudgeCard:
+    """A judge card.  Raises DataError if the file is not there or not one."""
+    try:
+        return JudgeCard.model_validate_json(path.expanduser().read_bytes())
+    except OSError as error:
+        raise DataError(f"{path}: cannot read ({error.strerror}); give a card.json of `srpo judge calibrate`") from None
+    except ValidationError as error:
+        where = ".".join(map(str, error.errors()[0]["loc"])) or "file"
+        raise DataError(
+            f"{path}, field {where}: {error.errors()[0]['msg']}; run `srpo judge calibrate` again"
+        ) from None
+
+
+def _by_system(results: Sequence[Result], decoding: str, config: RunConfig) -> dict[str, list[Result]]:
+    rows = [row for row in results if row.decoding == decoding]
+    systems = {name: [row for row in rows if row.system == name] for name in config.evaluate.systems}
+    return {name: found for name, found in systems.items() if found}
+
+
+def _parts(
+    divide: Callable[[Sequence[Result]], dict[str, list[Result]]], systems: _Of, rated: Callable[..., Rates]
+) -> dict[str, dict[str, Rates]]:
+    found: dict[str, dict[str, Rates]] = {}
+    for name, rows in systems.items():
+        for part, of_part in divide(rows).items():
+            found.setdefault(part, {})[name] = rated(of_part)
+    return dict(sorted(found.items()))
+
+
+def _transposed(found: Mapping[str, Mapping[str, Rates]]) -> dict[str, dict[str, Rates]]:
+    """System -> probe to probe -> system."""
+    probes = dict.fromkeys(probe for of_system in found.values() for probe in of_system)
+    return {probe: {name: of[probe] for name, of in found.items() if probe in of} for probe in probes}
+
+
+def _comparisons(results: Sequence[Result], config: RunConfig) -> list[Comparison]:
+    """Every other system against the first, in every rate and decoding, adjusted for their number."""
+    found: list[Comparison] = []
+    for decoding in config.evaluate.decodings():
+        first, *others = _by_system(results, decoding, config).values() or [[]]
+        for rows in others:
+            found += [compare(first, rows, rate, config.seed, cluster=config.evaluate.cluster) for rate in RATES]
+    return adjust(found)
+
+
+def _judges(
+    scores: Scores, decoding: str, config: RunConfig, rated: Callable[..., Rates]
+) -> dict[str, dict[str, Rates]]:
+    if len(scores.by_judge) < 2:
+        return {}
+    systems = {judge: _by_system(rows, decoding, config) for judge, rows in scores.by_judge.items()}
+    return {judge: {name: rated(rows) for name, rows in of.items()} for judge, of in systems.items()}
+
+
+def _agreement(scores: Scores, decoding: str, config: RunConfig) -> Rates:
+    """Over the plain answers of all systems."""
+    rows = {judge: [r for r in plain(of) if r.decoding == decoding] for judge, of in scores.by_judge.items()}
+    return agreement(rows, seed=config.seed, cluster=config.evaluate.cluster)
+
+
+def _benchmarks(labels: Sequence[Label], items: Mapping[str, Item], config: RunConfig) -> list[BenchmarkScore]:
+    """One score per benchmark, protocol, judge, system and decoding, in the order in which they come."""
+    groups: dict[tuple[Any, ...], list[Label]] = {}
+    for label in labels:
+        key = (label.benchmark, label.protocol, label.judge, label.system, label.decoding)
+        groups.setdefault(key, []).append(label)
+    return [_score(rows, items, config) for rows in groups.values()]
+
+
+def _score(rows: Sequence[Label], items: Mapping[str, Item], config: RunConfig) -> BenchmarkScore:
+    first = rows[0]
+    protocol = benchmark_named(first.benchmark).protocols[first.protocol]
+    asked = [item for item in items.values() if item.benchmark == first.benchmark]
+    return BenchmarkScore(
+        benchmark=first.benchmark,
+        protocol=first.protocol,
+        judge=first.judge,
+        system=first.system,
+        decoding=first.decoding,
+        rates=rates(rows, asked, protocol, config.seed),
+        defects=defects(rows),
+    )
+
+
+def _judge_name(scores: Scores, labels: Sequence[Label]) -> str:
+    if scores.headline:
+        return scores.headline[-1].judge
+    return ", ".join(dict.fromkeys(label.judge for label in labels)) or "none"
