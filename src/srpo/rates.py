@@ -75,6 +75,9 @@ def many_unscored(n: int, unscored: int) -> bool:
     return unscored > MOST_UNSCORED * (n + unscored)
 
 
+Direction = Literal["up", "down", "unknown"]
+
+
 class LeaderboardRow(Record):
     """One system of one run.  Rows can be ranked only within one block: same benchmark, protocol, judge and items."""
 
@@ -87,14 +90,18 @@ class LeaderboardRow(Record):
     decoding: str
     items: str = Field(description="digest of the items that were answered; equal digests, same items")
     rates: dict[str, Metric]
+    lower_is_better: tuple[str, ...] = Field(default=(), description="rates of a public benchmark that should be low")
+
+    def direction(self, rate: str) -> Direction:
+        """Which way a rate of this row should go."""
+        if self.protocol is None:
+            return direction_of(rate)
+        return "down" if rate in self.lower_is_better else "up"
 
     @property
     def block(self) -> tuple[str, str, str, str, str]:
         """What must be equal for two rows to be compared: benchmark, protocol, judge, decoding, items."""
         return (self.benchmark, self.protocol or "", self.judge, self.decoding, self.items)
-
-
-Direction = Literal["up", "down", "unknown"]
 
 
 def direction_of(name: str) -> Direction:

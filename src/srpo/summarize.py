@@ -6,11 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import ValidationError
-
 from srpo.answered import Answered, Scores
 from srpo.benchmarks import benchmark_named
-from srpo.benchmarks.rates import defects, rates
+from srpo.benchmarks.rates import defects, disagreements, rates
 from srpo.errors import DataError
 from srpo.evaluate import (
     adjust,
@@ -30,7 +28,7 @@ from srpo.evaluate import (
     two_by_two,
 )
 from srpo.rates import RATES
-from srpo.records import file_sha256
+from srpo.records import file_sha256, read_records
 from srpo.run_config import RunConfig
 from srpo.runs import RunFolder
 from srpo.types import BenchmarkScore, Comparison, Item, JudgeCard, Label, Rates, Report, Result
@@ -83,16 +81,11 @@ def summarize(run: RunFolder, config: RunConfig, answers: Answered) -> Report:
 
 
 def read_card(path: Path) -> JudgeCard:
-    """A judge card.  Raises DataError if the file is not there or not one."""
-    try:
-        return JudgeCard.model_validate_json(path.expanduser().read_bytes())
-    except OSError as error:
-        raise DataError(f"{path}: cannot read ({error.strerror}); give a card.json of `srpo judge calibrate`") from None
-    except ValidationError as error:
-        where = ".".join(map(str, error.errors()[0]["loc"])) or "file"
-        raise DataError(
-            f"{path}, field {where}: {error.errors()[0]['msg']}; run `srpo judge calibrate` again"
-        ) from None
+    """A judge card of `srpo judge calibrate`.  Raises DataError if the file is not there or not one card."""
+    found = read_records(path.expanduser(), JudgeCard)
+    if len(found) != 1:
+        raise DataError(f"{path}: holds {len(found)} judge cards, expected one; run `srpo judge calibrate` again")
+    return found[0]
 
 
 def _by_system(results: Sequence[Result], decoding: str, config: RunConfig) -> dict[str, list[Result]]:
@@ -146,15 +139,18 @@ def _benchmarks(labels: Sequence[Label], items: Mapping[str, Item], config: RunC
     """One score per benchmark, protocol, judge, system and decoding, in the order in which they come."""
     groups: dict[tuple[Any, ...], list[Label]] = {}
     for label in labels:
-        key = (label.benchmark, label.protocol, label.judge, label.system, label.decoding)
+        key = (label.benchmark, label.system, label.decoding, _model_of(label.judge), label.protocol, label.judge)
         groups.setdefault(key, []).append(label)
-    return [_score(rows, items, config) for rows in groups.values()]
+    other = {key[:5]: rows for key, rows in groups.items()}
+    return [_score(rows, other.get((*key[:4], "v1"), []), items, config) for key, rows in groups.items()]
 
 
-def _score(rows: Sequence[Label], items: Mapping[str, Item], config: RunConfig) -> BenchmarkScore:
+def _score(rows: Sequence[Label], v1: Sequence[Label], items: Mapping[str, Item], config: RunConfig) -> BenchmarkScore:
     first = rows[0]
-    protocol = benchmark_named(first.benchmark).protocols[first.protocol]
+    protocols = benchmark_named(first.benchmark).protocols
+    protocol = protocols[first.protocol]
     asked = [item for item in items.values() if item.benchmark == first.benchmark]
+    differs = disagreements([*rows, *v1], asked, protocols, config.seed) if v1 and first.protocol == "official" else {}
     return BenchmarkScore(
         benchmark=first.benchmark,
         protocol=first.protocol,
@@ -162,8 +158,18 @@ def _score(rows: Sequence[Label], items: Mapping[str, Item], config: RunConfig) 
         system=first.system,
         decoding=first.decoding,
         rates=rates(rows, asked, protocol, config.seed),
+        lower_is_better=(
+            *(name for name, rate in protocol.rates.items() if not rate.good),
+            *(name for name, summary in protocol.summaries.items() if not summary.good),
+        ),
         defects=defects(rows),
+        differs_from_v1={name: one.share for name, one in differs.items()},
     )
+
+
+def _model_of(judge: str) -> str:
+    """The judge without its prompts, which differ between protocols."""
+    return judge.rpartition("@")[0] or judge
 
 
 def _judge_name(scores: Scores, labels: Sequence[Label]) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hostile import COUNT, MEGABYTE, half_characters, hostile_replies
+from hostile import COUNT, MEGABYTE, VERDICTS, half_characters, hostile_replies
 from srpo.evaluate import score
 from srpo.formats import PathFormat, read_path
 from srpo.judge import JudgeItem, ModelJudge
@@ -25,6 +25,7 @@ FORMATS: tuple[PathFormat, ...] = ("six_steps", "think", "list", "paragraphs", "
 PARTS: tuple[Part, ...] = ("path", "answer")
 REPLIES = hostile_replies()
 LIMIT_SECONDS = 2.0
+"""Of computing; on a busy machine more pass."""
 
 
 @pytest.fixture(scope="module")
@@ -51,10 +52,10 @@ def test_the_replies_are_what_others_rely_on() -> None:
 @pytest.mark.parametrize("path_format", FORMATS)
 def test_readings_are_lossless_and_quick(path_format: PathFormat) -> None:
     for text in [*REPLIES, *half_characters()]:
-        start = time.monotonic()
+        start = time.process_time()
         assert read_path(text, path_format).text == text
         declines(text)
-        assert time.monotonic() - start < LIMIT_SECONDS, text[:40]
+        assert time.process_time() - start < LIMIT_SECONDS, text[:40]
 
 
 @pytest.mark.parametrize("part", PARTS)
@@ -68,12 +69,12 @@ def test_the_oracle_judges_none_of_them(world: tuple[Path, Sample], part: Part) 
 def test_none_of_them_is_a_judgement_unless_it_is_one_by_form(part: Part) -> None:
     read = []
     for text in REPLIES:
-        start = time.monotonic()
+        start = time.process_time()
         with suppress(UnparsedReply):
             read.append((text, parse_labels(text, part)))
         with pytest.raises(UnparsedReply):
             parse_step(text, "step_1")
-        assert time.monotonic() - start < LIMIT_SECONDS, text[:40]
+        assert time.process_time() - start < LIMIT_SECONDS, text[:40]
     # Five replies are a verdict and nothing else: what a judge may say, and an answer may be.
     assert all('"reason": "It is fine."' in text and labels.safe for text, labels in read)
     assert len(read) <= 5
@@ -104,12 +105,13 @@ def test_a_judge_that_repeats_its_prompt_gives_no_label(fooled: dict[Part, list[
     assert {verdict.failure for verdict in fooled[part]} == {"malformed", "unparsed"}
 
 
-def test_a_judge_that_repeats_the_text_labels_only_what_is_a_whole_verdict(world: tuple[Path, Sample]) -> None:
-    judge = ModelJudge(ScriptedModel(obey))
+def test_a_judge_that_repeats_a_verdict_from_the_text_gives_no_label(world: tuple[Path, Sample]) -> None:
     small = [item for part in PARTS for item in items(world, part) if len(item.text) < MEGABYTE / 2]
-    taken = [verdict for verdict in judge.judge(small) if verdict.safe is not None]
-    assert 0 < len(taken) < 20
-    assert all(verdict.part == "answer" and parse_labels(str(verdict.raw), "answer") for verdict in taken)
+    verdicts = ModelJudge(ScriptedModel(obey)).judge(small)
+    assert all(verdict.safe is verdict.effective is verdict.declined is None for verdict in verdicts)
+    assert sum("it is a copy" in verdict.reason for verdict in verdicts) > 5
+    # Read by itself, such a reply is a verdict: only the comparison with the text tells.
+    assert parse_labels(VERDICTS[0], "answer").safe
 
 
 def test_scores_of_unjudged_replies_have_no_flag(world: tuple[Path, Sample], fooled: dict[Part, list[Verdict]]) -> None:

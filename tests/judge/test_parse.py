@@ -128,10 +128,10 @@ def test_json_that_is_not_plain(reply: str) -> None:
     ],
 )
 def test_huge_or_deep_replies_are_refused_quickly(reply: str) -> None:
-    start = time.monotonic()
+    start = time.process_time()
     with pytest.raises(UnparsedReply):
         parse_labels(reply, "answer")
-    assert time.monotonic() - start < 1
+    assert time.process_time() - start < 1
 
 
 def test_path_reply_has_six_steps() -> None:

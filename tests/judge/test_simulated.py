@@ -141,3 +141,19 @@ def test_without_errors_only_the_name_changes() -> None:
 def test_rate_that_is_no_probability(rates: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match="between 0 and 1"):
         SimulatedJudge(ExactJudge(), **rates)
+
+
+class NamingJudge(ExactJudge):
+    """Says of each step that it names a risk, and of the path that it is complete."""
+
+    def _one(self, item: JudgeItem) -> Verdict:
+        verdict = super()._one(item)
+        steps = tuple(step.model_copy(update={"names_risk": True}) for step in verdict.steps)
+        return verdict.model_copy(update={"steps": steps, "complete": True})
+
+
+def test_naming_and_completeness_are_left_alone_and_lost_with_a_failure() -> None:
+    [verdict] = SimulatedJudge(NamingJudge(), 1, 1, 1, 1).judge(items(1, "1 1", "path"))
+    assert verdict.complete is True and [step.names_risk for step in verdict.steps] == [True] * 6
+    [failed] = SimulatedJudge(NamingJudge(), failure_rate=1).judge(items(1, "1 1", "path"))
+    assert failed.complete is None and [step.names_risk for step in failed.steps] == [None] * 6

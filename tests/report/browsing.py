@@ -11,6 +11,7 @@ class Visit:
 
     def __init__(self, page: Any, file: Path) -> None:
         self.page, self.address = page, file.as_uri()
+        page.set_default_timeout(15_000)
         self.events: list[str] = []
         self.requests: list[str] = []
         page.on("console", lambda message: self.events.append(f"console: {message.text}"))

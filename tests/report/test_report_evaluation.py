@@ -9,7 +9,7 @@ from typing import get_args
 from urllib.parse import parse_qs
 
 import pytest
-from evaluation_rows import SYSTEMS, compared, evaluation, hostile_evaluation, rates_of, score
+from evaluated_rows import SYSTEMS, compared, evaluation, hostile_evaluation, rates_of, score
 from page_parser import Page
 from report_rows import HOSTILE, comparison, metric, report
 from test_report_page import TAGS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from evaluation_rows import SYSTEMS, hostile_evaluation, leaderboard_row
+from evaluated_rows import SYSTEMS, hostile_evaluation, leaderboard_row
 from report_rows import HOSTILE
 from test_report_browser import browse, pytestmark
 

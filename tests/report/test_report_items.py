@@ -106,7 +106,7 @@ def test_labels_of_public_benchmarks_are_told_with_their_defects_and_failures():
     assert official["notes"] == ["could not judge: unparsed", "decided by a known defect: first-group-only"]
     assert v1["notes"] == ["decided by a known defect: first-group-only"] and v1["raw"] == ["the judge wrote this"]
     assert described["sensitive"] and described["split"] == "safe half" and described["pictures"] == []
-    assert row["outputs"][0]["steps"] == [["", "Text without a marker", "A plain reply", "", None]]
+    assert row["outputs"][0]["steps"] == [] and row["outputs"][0]["reply"] == ["A plain reply", "", ""]
 
 
 def test_a_second_judge_stands_below_the_first():

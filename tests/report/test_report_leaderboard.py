@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import re
 
-from evaluation_rows import SYSTEMS, leaderboard_row
+from evaluated_rows import SYSTEMS, leaderboard_row
 from page_parser import Page
 from report_rows import HOSTILE, metric
 from test_report_page import TAGS

@@ -149,6 +149,8 @@ def test_a_link_opens_its_items_and_an_unknown_key_is_ignored(visit):
     assert counts(visit.status)[1] == wanted and page.get_by_label("Outcome").input_value() == "wrong"
     visit.open(link(system="nobody"))
     assert counts(visit.status)[0] == 0 and page.get_by_label("System").input_value() == "nobody"
+    visit.open(link(metric="think@k", value="right", draws="all"))
+    assert page.get_by_label("Measure").locator("option:checked").inner_text() == "Risk recognised"
     visit.open(link(metric="constructor", value="right"))
     assert visit.status == "This page has no measure constructor."
 
@@ -171,6 +173,8 @@ def test_mouse_reaches_everything(visit):
     page.reload()
     page.wait_for_selector("#rows [aria-current]")
     assert page.locator("#detail .cover").count() == 1
+    page.get_by_role("button", name="Whole set").click()
+    assert visit.status.startswith("8 rows") and "4 items in 1 set" in visit.status and "group=g" in page.url
     page.get_by_role("button", name="Clear all filters").click()
     assert counts(visit.status)[0] == 72 and page.url.endswith("#items")
     page.get_by_role("button", name="Next page").click()

@@ -54,6 +54,10 @@ class LabelFile:
     annotators: tuple[str, ...]
     rows: tuple[HumanLabel, ...]
 
+    def without_risk(self) -> LabelFile:
+        """The rows without the unsafe event, which a judge that evaluates is not told."""
+        return replace(self, rows=tuple(row.model_copy(update={"hypothesis": None}) for row in self.rows))
+
     @property
     def clusters(self) -> list[str]:
         return [row.cluster for row in self.rows]

@@ -65,6 +65,9 @@ _SubsetOption = Annotated[
     int, typer.Option(help="labels of people that may correct the judge's rate; 0 = none", min=0, metavar="N")
 ]
 _RepeatsOption = Annotated[int, typer.Option(help="times to ask about the same items, 100 at most", min=1, metavar="N")]
+_RiskOption = Annotated[
+    bool, typer.Option("--show-risk", help="tell the model the unsafe event, as when it labels branches")
+]
 _ProbesOption = Annotated[bool, typer.Option("--probes", help="ask again with changed items, 200 at most per probe")]
 _SeedOption = Annotated[int, typer.Option(help="of draws and intervals", min=0, metavar="N")]
 _OutOption = Annotated[Path | None, typer.Option(help="folder for the card and for the judge's replies", metavar="DIR")]
@@ -79,6 +82,7 @@ class _Asked(NamedTuple):
     temperature: float
     repeats: int
     probes: bool
+    show_risk: bool
 
 
 @app.command()
@@ -95,6 +99,7 @@ def calibrate(  # noqa: PLR0913 - one parameter per option
     subset: _SubsetOption = 200,
     repeats: _RepeatsOption = 1,
     probes: _ProbesOption = False,
+    show_risk: _RiskOption = False,
     seed: _SeedOption = 0,
     out: _OutOption = None,
 ) -> None:
@@ -108,10 +113,15 @@ def calibrate(  # noqa: PLR0913 - one parameter per option
     """
     from srpo.calibrate import About, card_markdown, judge_card, limited, read_labels, render_card
 
-    _check(judge, model, (base_url, images, temperature or None, repeats - 1 or None, probes or None), out)
+    _check(
+        judge,
+        model,
+        (base_url, images, temperature or None, repeats - 1 or None, probes or None, show_risk or None),
+        out,
+    )
     file = limited(read_labels(labels, format, flag, judge), limit, seed)
     if model is not None and out is not None:
-        flags, about = _ask(file, _Asked(model, base_url, images, temperature, repeats, probes), out, seed)
+        flags, about = _ask(file, _Asked(model, base_url, images, temperature, repeats, probes, show_risk), out, seed)
     elif judge is not None:
         flags, about = file.judge, About(judge)
     else:
@@ -129,7 +139,7 @@ def _check(judge: str | None, model: str | None, of_model: tuple[object, ...], o
     if judge is not None and model is not None:
         raise ConfigError("--judge and --model: give one of them, a judge of the file or one to ask")
     if model is None and any(value is not None for value in of_model):
-        names = "--base-url, --images, --temperature, --repeats and --probes"
+        names = "--base-url, --images, --temperature, --repeats, --probes and --show-risk"
         raise ConfigError(f"{names} are for a judge that is asked; give --model")
     if model is not None and out is None:
         raise ConfigError("--model: its replies are kept in a folder; give --out DIR")
@@ -145,10 +155,10 @@ def _ask(file: LabelFile, asked: _Asked, out: Path, seed: int) -> tuple[list[boo
 
     options = {"base_url": asked.base_url} if asked.base_url else {}
     sampling = Sampling(temperature=asked.temperature, max_new_tokens=1024)
-    judge = ModelJudge(load_model(asked.model, **options), sampling, show_hypothesis=True, seed=seed)
+    judge = ModelJudge(load_model(asked.model, **options), sampling, show_hypothesis=asked.show_risk, seed=seed)
     drawn = f"temperature {asked.temperature:g}, seed {seed}" if asked.temperature else ""  # greedy needs no seed
     plan = Plan(out, asked.images, asked.repeats, asked.probes, drawn)
-    found = measure(file, judge, plan, console_bars(console), seed=seed)
+    found = measure(file if asked.show_risk else file.without_risk(), judge, plan, console_bars(console), seed=seed)
     prompts = judge.name.rpartition("@")[2]
     return found.flags, About(judge.name, None, prompts, asked.temperature, found.flip_rate, found.probes)
 

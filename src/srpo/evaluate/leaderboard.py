@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from srpo.rates import HEADLINE, LeaderboardRow, direction_of, many_unscored
+from srpo.rates import HEADLINE, LeaderboardRow, many_unscored
 from srpo.types import Report
 
 
@@ -53,6 +53,7 @@ def _benchmarks(entry: Entry) -> Iterator[LeaderboardRow]:
             decoding=score.decoding,
             items=_items(entry, score.benchmark),
             rates=score.rates,
+            lower_is_better=score.lower_is_better,
         )
 
 
@@ -66,4 +67,4 @@ def _place(row: LeaderboardRow) -> tuple[bool, float]:
     name, first = next(iter(row.rates.items()), ("", None))
     if first is None or first.value is None or many_unscored(first.n, first.unscored):
         return True, 0.0
-    return False, first.value * {"up": -1, "down": 1, "unknown": 0}[direction_of(name)]
+    return False, first.value * {"up": -1, "down": 1, "unknown": 0}[row.direction(name)]

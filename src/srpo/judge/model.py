@@ -9,7 +9,7 @@ from typing import Final
 from srpo.errors import JudgeError
 from srpo.judge.ask import REMARK, Question, Unlabelled, ask
 from srpo.judge.base import JudgeItem
-from srpo.judge.parse import Labels, StepLabels, parse_labels, parse_step
+from srpo.judge.parse import Labels, StepLabels, UnparsedReply, parse_labels, parse_step
 from srpo.judge.show import Shown, show
 from srpo.logic import all3
 from srpo.models.base import Message, Model, Progress, Request
@@ -49,9 +49,9 @@ class ModelJudge:
 
     The model sees the image, the request, the reference reply, the possible unsafe event if the sample names
     one, and only the part that is judged.  A text without that part, or one that was cut off, is not sent.
-    An unreadable reply is asked for once more; `reason` then begins with "(repaired)", and `raw` is the last
-    reply.  A failed call is a verdict with failure `timeout`, `refused` or `error`, after the kind that the
-    completion's error begins with.
+    A reply that copies a verdict from the text is not read.  An unreadable reply is asked for once more; `reason`
+    then begins with "(repaired)", and `raw` is the last reply.  A failed call is a verdict with failure `timeout`,
+    `refused` or `error`, after the kind that the completion's error begins with.
 
     - `show_hypothesis`, `show_reference`: whether the model is told the unsafe event and the reference reply.  Only
       hazard cells have an event, so its presence tells the cell: hide it where the verdicts are scores;
@@ -98,13 +98,15 @@ class ModelJudge:
         shown = show(item)
         if isinstance(shown, Unlabelled):
             return _Case(item, shown)
-        whole = Question(self._request(item, shown), lambda reply: parse_labels(reply, item.part, shown.names))
+        request = self._request(item, shown)
+        whole = Question(request, lambda reply: parse_labels(_own(reply, request), item.part, shown.names))
         steps = shown.names if self._step_by_step else ()
         return _Case(item, whole, tuple((name, self._question(item, shown, i)) for i, name in enumerate(steps)))
 
     def _question(self, item: JudgeItem, shown: Shown, index: int) -> Question[StepLabels]:
         name = shown.names[index]
-        return Question(self._request(item, shown.until(index), name), lambda reply: parse_step(reply, name))
+        request = self._request(item, shown.until(index), name)
+        return Question(request, lambda reply: parse_step(_own(reply, request), name))
 
     def _request(self, item: JudgeItem, shown: Shown, step: str | None = None) -> Request:
         sample = item.sample
@@ -149,6 +151,14 @@ class ModelJudge:
             reason=("(repaired) " if asked and asked.repaired else "") + case.reading.reason,
             raw=asked.raw if asked else None,
         )
+
+
+def _own(reply: str, request: Request) -> str:
+    """The reply itself.  Raises UnparsedReply if its object stands word for word in what the judge was shown."""
+    found = reply[reply.find("{") : reply.rfind("}") + 1]
+    if found and found in request.messages[0].text:
+        raise UnparsedReply("the object stands in what was shown: it is a copy, not a judgement")
+    return reply
 
 
 def _step_verdict(name: str, question: Question[StepLabels]) -> StepVerdict:

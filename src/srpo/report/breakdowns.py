@@ -55,7 +55,12 @@ def breakdowns(report: Report, items: str | None = None) -> list[Breakdown]:
 def part_figures(
     report: Report, kind: Kind, parts: Mapping[str, Mapping[str, Rates]], items: str | None = None
 ) -> tuple[Figure, ...]:
-    """One plot per main measure: bars for the splits of two systems, as on a page that has nothing else."""
+    """One plot per main measure: bars for the splits of two systems, as on a page that has nothing else.
+
+    Nothing for a single part, which would show the whole again.
+    """
+    if len(parts) < 2:
+        return ()
     found = [_figure(report, kind, parts, metric, items) for metric in MAIN]
     return tuple(figure for figure in found if figure)
 

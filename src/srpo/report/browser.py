@@ -15,17 +15,14 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from srpo.rates import REPEATED
 from srpo.report.items import Collection
 from srpo.report.pictures import BUDGET, Picture, embed_pictures
-from srpo.report.shell import content_policy, show_hidden, style_sheet
+from srpo.report.shell import content_policy, environment, show_hidden, style_sheet
 from srpo.report.views import CELL_WORDS, KIND_ICONS, KIND_WORDS
 from srpo.types import CATEGORIES
-
-ITEMS_PAGE: Final = "items.html"
-"""Name of the page, beside the report."""
 
 _NO_MARKUP: Final = "; require-trusted-types-for 'script'; trusted-types 'none'"
 
@@ -44,16 +41,20 @@ def render_items(
     linked to where they lie.  `report` is the address of the report, relative to the page.
     """
     pictures = embed_pictures(collection.pictures, folder, budget)
-    sheet, script = Markup(style_sheet() + _file("page.css")), Markup(_script())
-    page = _template().render(
-        title=title,
-        report=report,
-        style=sheet,
-        script=script,
-        policy=content_policy(sheet, scripts=[script], pictures="data: 'self'") + _NO_MARKUP,
-        linked=sum(bool(p.source) and not str(p.source).startswith("data:") for p in pictures),
-        data=pack(_data(collection)),
-        pictures=Markup(_pictures(pictures)),
+    sheet, script = Markup(style_sheet("browser/page.css")), Markup(_script())
+    page = (
+        environment()
+        .get_template("browser/page.html.j2")
+        .render(
+            title=title,
+            report=report,
+            style=sheet,
+            script=script,
+            policy=content_policy(sheet, scripts=[script], pictures="data: 'self'") + _NO_MARKUP,
+            linked=sum(bool(p.source) and not str(p.source).startswith("data:") for p in pictures),
+            data=pack(_data(collection)),
+            pictures=Markup(_pictures(pictures)),
+        )
     )
     return show_hidden(page)
 
@@ -75,26 +76,22 @@ def _data(collection: Collection) -> dict[str, Any]:
         "scales": [{k: show_hidden(v or "") for k, v in scale._asdict().items()} for scale in collection.scales],
         "items": collection.items,
         "rows": collection.rows,
+        "repeated": dict(REPEATED),
         "words": {"cell": CELL_WORDS, "category": CATEGORIES, "kind": KIND_WORDS, "icon": KIND_ICONS},
     }
 
 
 def _pictures(pictures: Sequence[Picture]) -> str:
-    """Apart from the rest: base64 does not compress, and most readers never ask for most pictures."""
-    rows = [{"path": show_hidden(p.path), "source": p.source} for p in pictures]
+    """Apart from the rest: base64 does not compress, and most readers never ask for most pictures.
+
+    Names without folders: a page that is passed on should not tell where its maker keeps files.
+    """
+    rows = [{"name": show_hidden(Path(p.path).name), "source": p.source} for p in pictures]
     return json.dumps(rows, ensure_ascii=True, separators=(",", ":")).replace("<", "\\u003c")
 
 
 def _script() -> str:
     """The three parts as one script with names of its own."""
-    return "\n".join(['"use strict";', "(() => {", *map(_file, ("filters.js", "item.js", "page.js")), "})();"])
-
-
-def _template() -> Any:
-    loader = PackageLoader("srpo.report", "templates")
-    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    return environment.get_template("browser/page.html.j2")
-
-
-def _file(name: str) -> str:
-    return files("srpo.report").joinpath("templates", "browser", name).read_text(encoding="utf-8")
+    folder = files("srpo.report").joinpath("templates", "browser")
+    parts = [folder.joinpath(name).read_text(encoding="utf-8") for name in ("filters.js", "item.js", "page.js")]
+    return "\n".join(['"use strict";', "(() => {", *parts, "})();"])

@@ -122,7 +122,7 @@ def _sample(sample: Sample, category: str, paths: dict[str, int]) -> Json:
 
 def _item(item: Item, paths: dict[str, int]) -> Json:
     facts = {
-        "Why it is unsafe, in the authors' words": item.risk,
+        "Risk, in the authors' words": item.risk,
         "Choices": "\n".join(f"{letter}. {text}" for letter, text in item.options.items()),
         "Right choice or answer": item.correct,
         "Reference reply": item.reference,

@@ -86,7 +86,7 @@ def _block(rows: list[LeaderboardRow], number: int) -> Block:
     return Block(
         title="RSBench" if one.benchmark == "rsbench" else one.benchmark,
         facts=tuple(([("Protocol", one.protocol)] if one.protocol else []) + facts),
-        header=tuple((words_of(rate).label, _arrow(rate)) for rate in rates),
+        header=tuple((words_of(rate).label, _arrow(one, rate)) for rate in rates),
         rows=tuple(_row(row, place, rates) for place, row in zip(_places(ranked, first), ranked, strict=True)),
         figure=_figure(ranked, first, number),
     )
@@ -94,14 +94,14 @@ def _block(rows: list[LeaderboardRow], number: int) -> Block:
 
 def _key(row: LeaderboardRow, rate: str) -> tuple[bool, float, str, str, int]:
     value = _ranked_value(row, rate)
-    sign = 1.0 if words_of(rate).good == "down" else -1.0
+    sign = 1.0 if row.direction(rate) == "down" else -1.0
     return value is None, sign * (value or 0.0), row.run, row.system, row.seed
 
 
 def _ranked_value(row: LeaderboardRow, rate: str) -> float | None:
     """The value that a row is ranked by; none if it may not be, or if nobody knows which way is good."""
     metric = row.rates.get(rate)
-    if metric is None or many_unscored(metric) or words_of(rate).good == "unknown":
+    if metric is None or many_unscored(metric) or row.direction(rate) == "unknown":
         return None
     return metric.value
 
@@ -125,8 +125,8 @@ def _value(metric: Metric | None) -> Value:
     return Value(typeset(percent(metric.value)), typeset(interval), counted(metric), False)
 
 
-def _arrow(rate: str) -> str:
-    return {"up": "higher is better", "down": "lower is better", "unknown": ""}[words_of(rate).good]
+def _arrow(row: LeaderboardRow, rate: str) -> str:
+    return {"up": "higher is better", "down": "lower is better", "unknown": ""}[row.direction(rate)]
 
 
 def _figure(rows: Sequence[LeaderboardRow], rate: str, number: int) -> Figure | None:

@@ -54,7 +54,7 @@ class BenchmarkView(NamedTuple):
     columns: tuple[Column, ...]
     lines: tuple[Line, ...]
     defects: tuple[tuple[str, str, tuple[str, ...]], ...]
-    """Column title, system, and how often each known defect of the authors' code decided."""
+    """Column title, system, and how often each known defect of the authors' code decided and v1 counts otherwise."""
     figures: tuple[Figure, ...]
     warnings: tuple[str, ...]
 
@@ -80,12 +80,24 @@ def _view(
         columns=columns,
         lines=_lines(columns, scores, systems, items),
         defects=tuple(
-            (f"{_column(s).title}, {s.judge}", s.system, tuple(f"{k}: {v}" for k, v in s.defects.items()))
+            (f"{_column(s).title}, {s.judge}", s.system, (*_counted(s), *_differing(s)))
             for s in scores
-            if s.defects
+            if s.defects or s.differs_from_v1
         ),
         figures=tuple(figure for figure in figures if figure),
         warnings=tuple(_warning(score, rate) for score in scores for rate, m in score.rates.items() if _flawed(m)),
+    )
+
+
+def _counted(score: BenchmarkScore) -> tuple[str, ...]:
+    return tuple(f"{name}: {count}" for name, count in score.defects.items())
+
+
+def _differing(score: BenchmarkScore) -> tuple[str, ...]:
+    return tuple(
+        f"{_plain(rate)} otherwise under v1: {percent(m.value)} {_interval(m)}, n = {m.n}"
+        for rate, m in score.differs_from_v1.items()
+        if m.value is not None
     )
 
 
@@ -97,10 +109,11 @@ def _lines(
     columns: Sequence[Column], scores: Sequence[BenchmarkScore], systems: Sequence[str], items: str | None
 ) -> tuple[Line, ...]:
     found = {(_column(score), score.system): score for score in scores}
-    rates = dict.fromkeys(rate for score in scores for rate in score.rates)
+    low = {rate for score in scores for rate in score.lower_is_better}
+    rates = {rate: _plain(rate) + (" ↓" if rate in low else "") for score in scores for rate in score.rates}
     return tuple(
-        Line(_plain(rate), system, tuple(_cell(found.get((column, system)), rate, items) for column in columns))
-        for rate in rates
+        Line(words, system, tuple(_cell(found.get((column, system)), rate, items) for column in columns))
+        for rate, words in rates.items()
         for system in systems
     )
 

@@ -108,11 +108,11 @@ def _cross(spot: Spot, faint: str) -> Markup:
 
 
 def _name_places(values: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Where the names stand: above each mark, moved down where two would touch."""
+    """Where the names stand: above each mark, moved down where two would touch, and below the name of the axis."""
     order = sorted(range(len(values)), key=lambda i: _y(values[i][1]))
     places = [(0.0, 0.0)] * len(values)
     last = float("-inf")
     for index in order:
-        last = max(_y(values[index][1]) - 7, last + _LINE)
+        last = max(_y(values[index][1]) - 7, last + _LINE, _TOP + 4)
         places[index] = (_x(values[index][0]), last)
     return places

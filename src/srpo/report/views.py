@@ -123,14 +123,16 @@ def output_of(output: Output) -> OutputView:
 def answer_view(completion: Completion, result: Result | None, path_format: PathFormat = "six_steps") -> OutputView:
     """A text step by step, each with the judge's verdict; a judged step that was not written is shown as such.
 
-    Without a result no step carries a verdict.  At most `MOST_STEPS` steps are shown, and told how many there are more.
+    Without a result no step carries a verdict, and a text without markers is a reply.  Of more than `MOST_STEPS` steps
+    the first are shown and the others counted.
     """
     verdicts: dict[str, StepVerdict] = {}
     for verdict in result.steps if result else ():
         verdicts.setdefault(verdict.name, verdict)
     pieces = _pieces(read_path(completion.text, path_format).steps)
-    replies = [body(piece) for piece in pieces if piece.name == ANSWER]
-    written = [piece for piece in pieces if piece.name != ANSWER and piece.text.strip()]
+    whole = result is None and not any(piece.name for piece in pieces)
+    replies = [body(piece) for piece in pieces if whole or piece.name == ANSWER]
+    written = [piece for piece in pieces if not whole and piece.name != ANSWER and piece.text.strip()]
     steps = [_step(piece.name, body(piece), verdicts.pop(piece.name or "", None)) for piece in written[:MOST_STEPS]]
     steps += [_step(name, "(not written)", verdict) for name, verdict in verdicts.items() if name != ANSWER]
     if len(written) > MOST_STEPS:

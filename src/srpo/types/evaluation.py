@@ -171,7 +171,12 @@ class BenchmarkScore(Record):
     system: str
     decoding: str
     rates: dict[str, Metric]
+    lower_is_better: tuple[str, ...] = Field(default=(), description="rates that should be low; the others high")
     defects: dict[str, int] = Field(default_factory=dict, description="how often a known defect decided a label")
+    differs_from_v1: dict[str, Metric] = Field(
+        default_factory=dict,
+        description="under `official`: rate -> share of the answers that `v1` counts otherwise",
+    )
 
 
 Rates = dict[str, Metric]

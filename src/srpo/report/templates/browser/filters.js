@@ -4,7 +4,7 @@ const PAGE = 50;
 const MARKS = { r: ["right", "✓", "good"], w: ["wrong", "✕", "unsafe"], u: ["unscored", "?", "unjudged"], "-": ["not counted", "·", "none"] };
 const BENIGN = ["benign_image", "benign_text", "benign_both"];
 const HIDDEN = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufffe\uffff\ud800-\udfff]/gu;
-const KEYS = ["q", "benchmark", "system", "baseline", "change", "metric", "protocol", "judge", "value", "decoding", "draws", "split", "level", "category", "cell", "step", "pair", "probe", "sort", "item"];
+const KEYS = ["q", "benchmark", "system", "baseline", "change", "metric", "protocol", "judge", "value", "decoding", "draws", "split", "level", "category", "cell", "step", "pair", "probe", "sort", "group", "item"];
 // Filter -> its name, what an empty choice means, and how many choices it needs to be shown.
 const FILTERS = {
   system: ["System", "any", 2], metric: ["Measure", "any", 1], value: ["Outcome", "any", 1], change: ["Change", "any", 1], cell: ["Cell", "any", 2],
@@ -63,10 +63,12 @@ const benchmark = () => state.benchmark || options.benchmark[0][0];
 const rowKey = (row) => [row.decoding, row.repeat, row.probe, data.items[row.item].id].join("~");
 
 // Place of the chosen measure in `marks`; without a choice the first one of the benchmark, -2 if it is not there.
+// A rate over several draws, such as `safe@k`, is that of each draw.
 function scale() {
   const of = data.scales.map((one, place) => [one, place]).filter(([one]) => one.benchmark === benchmark());
   if (!state.metric || BY_STEP[state.metric]) return of.length ? of[0][1] : -2;
-  const fits = of.filter(([one]) => one.metric === state.metric && (!state.protocol || one.protocol === state.protocol));
+  const [repeated, over] = state.metric.split("@"), metric = (over && data.repeated[repeated]) || state.metric;
+  const fits = of.filter(([one]) => one.metric === metric && (!state.protocol || one.protocol === state.protocol));
   const judged = fits.find(([one]) => state.judge && one.judge === state.judge) || fits.find(([one]) => !one.judge) || fits[0];
   return judged ? judged[1] : -2;
 }
@@ -98,7 +100,7 @@ function fits() {
   return (row) => {
     const item = data.items[row.item];
     if (!known || item.benchmark !== name || row.probe !== (state.probe || "") || (state.draws !== "all" && row.repeat)) return false;
-    for (const key of ["split", "level", "category"]) if (state[key] && item[key] !== state[key]) return false;
+    for (const key of ["split", "level", "category", "group"]) if (state[key] && item[key] !== state[key]) return false;
     if (state.decoding && row.decoding !== state.decoding) return false;
     if (state.cell && item.cell !== state.cell && !(state.cell === "benign" && BENIGN.includes(item.cell))) return false;
     if (state.change && changeOf(row, measure, both) !== state.change) return false;

@@ -79,7 +79,7 @@ function toldBy(row) {
 
 function picture(place) {
   pictures = pictures || JSON.parse(byId("pictures").textContent);
-  const { path, source } = pictures[place], gone = () => make("p", { class: "note" }, "The picture cannot be read: " + path);
+  const { name, source } = pictures[place], gone = () => make("p", { class: "note" }, "The picture cannot be read: " + name);
   if (!source) return gone();
   const image = make("img", { src: source, alt: "Picture of the item", decoding: "async" });
   image.addEventListener("error", () => image.replaceWith(gone()));
@@ -106,7 +106,8 @@ function showDetail() {
   if (!row) return detail.replaceChildren(make("p", { class: "note" }, "Choose an item to read it. Pictures and replies of unsafe items stay covered until you uncover them."));
   const item = data.items[row.item], covered = item.sensitive && !uncovered.has(row.item) && byId("reveal").getAttribute("aria-pressed") !== "true";
   const name = open + 1 + " of " + found.length, step = (label, to) => make("button", { type: "button", disabled: !(to in found), click: () => choose(to, false) }, label);
-  const bar = make("div", { class: "bar" }, make("button", { type: "button", class: "back", click: close }, "Back to the list"), step("Previous", open - 1), make("span", { class: "note" }, name), step("Next", open + 1));
+  const bar = make("div", { class: "bar" }, make("button", { type: "button", class: "back", click: close }, "Back to the list"), step("Previous", open - 1), make("span", { class: "note" }, name), step("Next", open + 1),
+    make("button", { type: "button", click: () => { state = { benchmark: state.benchmark }; set("group", item.group); byId("list").focus(); } }, "Whole set"));
   const cover = make("button", { type: "button", class: "cover", click: () => uncover(row.item) }, "Show picture, reasoning and replies ", make("span", { class: "note" }, "They may hold harmful content."));
   detail.replaceChildren(bar, badges(row, item), make("h2", { class: "sr" }, "Item " + name), words(item.question, "question"), make("p", { class: "note mono" }, item.id),
     make("p", { class: "marks" }, ...verdicts(row)), ...(covered ? [cover] : bodyOf(row, item)));

@@ -12,7 +12,7 @@ function showList() {
   const items = new Set(found.map((place) => data.rows[place].item)), sets = new Set([...items].map((item) => data.items[item].group));
   const count = (n, word) => n.toLocaleString("en") + " " + word + (n === 1 ? "" : "s");
   byId("status").textContent = scale() === -2 && state.metric ? "This page has no measure " + state.metric + "." :
-    count(found.length, "row") + " of " + data.rows.length.toLocaleString("en") + " match: " + count(items.size, "item") + " in " + count(sets.size, "set") + ".";
+    count(found.length, "row") + " of " + data.rows.length.toLocaleString("en") + " match: " + count(items.size, "item") + " in " + count(sets.size, "set") + "." + (state.group ? " One set is chosen." : "");
 }
 
 function choose(number, focus) {
