@@ -27,7 +27,7 @@ LEVELS = (
     ("progress",),
     ("run_config", "systems", "own_samples", "own_items", "inputs", "finished", "answered", "probes"),
     ("stages", "stage_lines", "training", "tables", "summarize", "item_pages", "reporting", "comparing", "calibrate"),
-    ("rewards", "export", "launch", "ray_shards"),
+    ("rewards", "export", "launch", "ray_shards", "inspect", "lmms_eval"),
     ("serve", "bench"),
     ("cli",),
     ("__main__",),
@@ -206,7 +206,13 @@ def test_recipes_parse(path):
     [
         *("world/assets/sprites.png", "world/assets/world.yaml", "world/assets/LICENSE-fluent-emoji"),
         *("prompts/six_steps.txt", "prompts/judge_answer.txt", "prompts/judge_path.txt"),
-        *("report/templates/report.html.j2", "report/templates/report.css", "recipes/demo.yaml", "py.typed"),
+        *(
+            "report/templates/report.html.j2",
+            "report/templates/report.css",
+            "report/templates/browser/page.js",
+            "recipes/demo.yaml",
+            "py.typed",
+        ),
     ],
 )
 def test_files_are_packaged(name):

@@ -227,14 +227,14 @@ def test_the_protocol_example_explores_and_judges(explored: Path) -> None:
     assert sum(row.unfavourable + row.missing for row in yields) == sum(row.unique for row in yields)
 
 
-def test_the_readme_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+def test_the_python_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     monkeypatch.chdir(tmp_path)
-    exec(compile(python_blocks("README.md")[0], "README.md", "exec"), {})
+    exec(compile(python_blocks("docs/python.md")[0], "docs/python.md", "exec"), {})
     assert capsys.readouterr().out.count("contrasts") == 8
 
 
-def test_the_readme_example_is_short() -> None:
-    assert len([line for line in python_blocks("README.md")[0].splitlines() if line]) <= 18
+def test_the_python_example_is_short() -> None:
+    assert len([line for line in python_blocks("docs/python.md")[0].splitlines() if line]) <= 18
 
 
 def test_the_demo_recipe_is_the_embedded_world() -> None:

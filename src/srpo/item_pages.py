@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
 from srpo.answered import Answered
 from srpo.benchmarks import benchmark_named
 from srpo.benchmarks.rates import values
 from srpo.evaluate import units
+from srpo.formats import PathFormat
 from srpo.rates import JOINT, RATES
 from srpo.report.browser import render_items
 from srpo.report.items import Answers, collect_items
@@ -19,20 +21,31 @@ from srpo.types import Label, Result
 
 def items_page(run: RunFolder, config: RunConfig, answers: Answered) -> str:
     """Every judged answer as one page, beside the report."""
-    outcomes = [*_of_samples(answers), *_of_items(answers)]
+    alone = {} if len(answers.scores.by_judge) < 2 else answers.scores.by_judge
+    outcomes = [
+        *_of_samples(answers.scores.headline),
+        *(one for judge, rows in alone.items() for one in _of_samples(rows, judge)),
+        *_of_items(answers),
+    ]
     shown = Answers(
         samples=answers.samples,
         completions=answers.completions,
-        results=answers.scores.headline,
+        results=[*answers.scores.headline, *chain.from_iterable(alone.values())],
         items=tuple(answers.items.values()),
         labels=answers.labels,
     )
-    return render_items(collect_items(shown, outcomes, config.evaluate.systems), run.path)
+    return render_items(collect_items(shown, outcomes, path_formats(config)), run.path)
 
 
-def _of_samples(answers: Answered) -> Iterator[Outcomes]:
+def path_formats(config: RunConfig) -> dict[str, PathFormat]:
+    """System -> how it writes its reasoning, in the order of the systems."""
+    known = {name: system.path_format for name, system in config.systems.items()}
+    return {name: known.get(name, "six_steps") for name in config.evaluate.systems}
+
+
+def _of_samples(results: Sequence[Result], judge: str | None = None) -> Iterator[Outcomes]:
     groups: dict[tuple[str, str, int, str | None], list[Result]] = {}
-    for row in answers.scores.headline:
+    for row in results:
         groups.setdefault((row.system, row.decoding, row.repeat, row.probe), []).append(row)
     for (system, decoding, repeat, probe), rows in groups.items():
         as_plain = [row.model_copy(update={"probe": None, "repeat": 0}) for row in rows]
@@ -44,6 +57,7 @@ def _of_samples(answers: Answered) -> Iterator[Outcomes]:
                 values={unit.id: unit.value for unit in units(as_plain, name)},
                 good=rate.good,
                 by_group=name == JOINT,
+                judge=judge,
                 repeat=repeat,
                 probe=probe,
             )

@@ -9,8 +9,8 @@ from typing import Any
 from srpo.answered import Answered, answered
 from srpo.errors import DataError
 from srpo.explore import PrefixYield, outcome, sum_yields
-from srpo.finished import check_contrasts, check_responses, contrasts_of, verdicts_of
-from srpo.item_pages import items_page
+from srpo.finished import check_contrasts, check_responses, contrasts_of, training_samples, verdicts_of
+from srpo.item_pages import items_page, path_formats
 from srpo.progress import Bars
 from srpo.records import iterate_records, read_records, write_text
 from srpo.report import Example, TreeView, choose_examples, load_images, png_of, render_page
@@ -90,21 +90,18 @@ def _round_log(run: RunFolder, number: int) -> list[dict[str, Any]]:
 
 def _page(run: RunFolder, config: RunConfig, report: Report, answers: Answered, contrasts: Sequence[Contrast]) -> str:
     limit = 4 * config.report.example_sets
-    systems = config.evaluate.systems
     examples: Sequence[Example] = choose_examples(
-        answers.samples, answers.completions, answers.plain, limit, config.seed, systems
+        answers.samples, answers.completions, answers.plain, limit, config.seed, path_formats(config)
     )
-    trees = _tree_views(run, config, answers.samples, contrasts) if contrasts else []
+    trees = _tree_views(run, config, contrasts) if contrasts else []
     command = f"srpo demo --config {run.config} --out NEW"
     shown = load_images(examples, run.path)
     return render_page(report, shown, trees, command=command, items=run.items_html.name)
 
 
-def _tree_views(
-    run: RunFolder, config: RunConfig, samples: Sequence[Sample], contrasts: Sequence[Contrast]
-) -> list[TreeView]:
+def _tree_views(run: RunFolder, config: RunConfig, contrasts: Sequence[Contrast]) -> list[TreeView]:
     """The first trees of the run that gave contrasts: hazard cells and benign ones in turn."""
-    by_id = {sample.id: sample for sample in samples}
+    by_id = {sample.id: sample for sample in training_samples(run)}
     kept: dict[str, list[Contrast]] = {}
     for contrast in contrasts:
         kept.setdefault(contrast.tree, []).append(contrast)

@@ -33,6 +33,9 @@ SEEDS = 2**32
 """So many seeds there are for the libraries underneath."""
 
 
+_RATES: Final = ("false_safe", "false_unsafe", "false_effective", "false_ineffective", "failure_rate")
+
+
 class JudgeSettings(Settings):
     """Who judges.  `model` needs `model`; the rates are those of `simulated`."""
 
@@ -46,6 +49,9 @@ class JudgeSettings(Settings):
         description="tell a judge model the unsafe event; none = when it labels branches, not when it evaluates",
     )
     show_reference: bool = Field(default=True, description="show a judge model the reference reply")
+    step_by_step: bool = Field(
+        default=False, description="ask a judge model about every step by itself, one call each, beside the whole path"
+    )
     false_safe: float = Field(default=0.0, ge=0, le=1)
     false_unsafe: float = Field(default=0.0, ge=0, le=1)
     false_effective: float = Field(default=0.0, ge=0, le=1)
@@ -66,7 +72,7 @@ class JudgeSettings(Settings):
     @property
     def rates(self) -> dict[str, float]:
         """Error rates of a simulated judge, by name."""
-        return self.model_dump(exclude={"kind", "model", "base_url", "show_hypothesis", "show_reference"})
+        return self.model_dump(include={*_RATES})
 
 
 class LoraSettings(Settings):

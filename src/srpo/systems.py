@@ -77,7 +77,12 @@ def load_judge(config: RunConfig, settings: JudgeSettings, seed: int, *, labels_
     from srpo.judge.model import ModelJudge
 
     told = labels_branches if settings.show_hypothesis is None else settings.show_hypothesis
-    return ModelJudge(judge_model(config, settings), show_hypothesis=told, show_reference=settings.show_reference)
+    return ModelJudge(
+        judge_model(config, settings),
+        show_hypothesis=told,
+        show_reference=settings.show_reference,
+        step_by_step=settings.step_by_step,
+    )
 
 
 def judge_model(config: RunConfig, settings: JudgeSettings) -> Model:

@@ -1,4 +1,4 @@
-"""An evaluation whose model ends the process at one call.  Arguments: run, folder of logs, file of calls, fatal call."""
+"""An evaluation whose model ends the process at one call; arguments: run, folder of logs, file of calls, fatal call."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ def test_an_evaluation_goes_on_after_a_kill(measured: RunFolder, tmp_path: Path,
 
 @pytest.mark.skipif(
     "srpo" not in {entry.name for entry in entry_points(group="inspect_ai")},
-    reason='the installed srpo does not name its entry point for inspect_ai; install it again (pip install -e ".[dev]")',
+    reason='the installed srpo names no entry point for inspect_ai; install it again (pip install -e ".[dev]")',
 )
 def test_the_command_line_finds_tasks_and_models(
     measured: RunFolder, tmp_path: Path, environment: dict[str, str]
@@ -81,6 +81,7 @@ def test_the_command_line_finds_tasks_and_models(
     refused = records_from_log(read_eval_log(str(second)), Result)
     assert len(refused) == 4 and {row.declined for row in refused} == {True}
     assert all(row.judge.startswith("simulated") for row in refused)
-    wrong = subprocess.run([*command, *options, "-T", "run=none"], env=environment, capture_output=True, text=True)
+    plain = [*options[:-1], "plain", "-M", f"run={measured.path}", "-T", "run=none"]
+    wrong = subprocess.run([*command, *plain], env=environment, capture_output=True, text=True)
     assert wrong.returncode != 0 and "no such folder" in wrong.stdout + wrong.stderr
     assert "Traceback" not in wrong.stdout + wrong.stderr

@@ -54,6 +54,8 @@ def score(completion: Completion, sample: Sample, path_verdict: Verdict, answer_
         repeat=completion.repeat,
         probe=completion.probe,
         level=sample.level,
+        path_reason=path_verdict.reason,
+        answer_reason=answer_verdict.reason,
         path_complete=path_verdict.complete if wrote and not path_cut else None,
         risk_step=first_risk_step(path_verdict.steps, None if path_cut else declined) if wrote else None,
     )

@@ -2,98 +2,25 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from pathlib import Path
-from typing import Any, get_args
+from collections import Counter
+from typing import Any
 
 from inspect_ai import Task, task
-from inspect_ai.dataset import Sample as Asked
 from inspect_ai.scorer import Metric, SampleScore, Score, Scorer, Target, metric, scorer
 from inspect_ai.scorer import Value as ScoreValue
 from inspect_ai.solver import TaskState
 
-from srpo.config import load_config
-from srpo.evaluate import Cluster, metrics, repeats, score
-from srpo.finished import of_splits
+from srpo.engines import RSBench
+from srpo.evaluate import Cluster, metrics, repeats
 from srpo.formats import PathFormat
 from srpo.inspect.answers import DECODING, RECORD, completion_of, record_of
-from srpo.inspect.asking import NAN, Decoding, Value, answer, asked, checked, dataset, one_line, sampling
+from srpo.inspect.asking import NAN, Decoding, Value, answer, asked, dataset, one_line, sampling
 from srpo.inspect.batches import Batches
 from srpo.inspect.figures import flat
-from srpo.judge.base import Judge, JudgeItem
-from srpo.judge.vote import vote_results
-from srpo.models.chat import render_messages
-from srpo.run_config import RunConfig
-from srpo.runs import RunFolder
-from srpo.systems import instruction_of, load_judge
 from srpo.types import Completion, Result, Sample
 
 FLAGS = ("answer_safe", "answer_effective", "declined", "path_safe", "path_effective")
 """Keys of a score, the fields of `Result` of these names."""
-
-
-@dataclass(frozen=True)
-class Source:
-    """The samples of a run, and who judges answers to them."""
-
-    run: RunFolder
-    config: RunConfig
-    path_format: PathFormat = "six_steps"
-
-    @classmethod
-    def open(cls, run: str, path_format: PathFormat = "six_steps", judge: Mapping[str, Any] | None = None) -> Source:
-        """Raises DataError if there is no such run, ConfigError for a judge that cannot be."""
-        checked("path_format", path_format, get_args(PathFormat))
-        folder = RunFolder.open(Path(run).expanduser().absolute())
-        own = [] if judge is None else [f"evaluate.judge={json.dumps(dict(judge))}", "evaluate.panel=[]"]
-        return cls(folder, load_config(folder.config, own, RunConfig), path_format)
-
-    @cached_property
-    def samples(self) -> Mapping[str, Sample]:
-        """The samples of the measured splits by id."""
-        return {sample.id: sample for sample in of_splits(self.run, self.config.evaluate.splits)}
-
-    @cached_property
-    def judges(self) -> list[Judge]:
-        """Loaded when the first answer is judged."""
-        settings = self.config.scoring_judges
-        return [load_judge(self.config, one, self.config.seed, labels_branches=False) for one in settings]
-
-    def questions(self, instruction: str | None) -> list[Asked]:
-        """All samples, followed by an instruction if there is one; without the truth of the scene."""
-        words = instruction_of(self.config if instruction is None else _with(self.config, instruction))
-        return [asked(s.id, render_messages(s, self.run.path, words), _facts(s)) for s in self.samples.values()]
-
-    def score(self, answers: Sequence[Completion]) -> list[Result]:
-        """One result per answer: the judge's, or the vote of the panel."""
-        by_judge = [self._results(judge, answers) for judge in self.judges]
-        if len(by_judge) == 1:
-            return by_judge[0]
-        return [vote_results(rows) for rows in zip(*by_judge, strict=True)]
-
-    def _results(self, judge: Judge, answers: Sequence[Completion]) -> list[Result]:
-        items = [self._item(row) for row in answers]
-        paths = judge.judge([item.model_copy(update={"part": "path"}) for item in items])
-        rows = zip(answers, paths, judge.judge(items), strict=True)
-        return [score(row, self.samples[row.sample], path, reply) for row, path, reply in rows]
-
-    def _item(self, row: Completion) -> JudgeItem:
-        return JudgeItem(
-            subject=row.id,
-            sample=self.samples[row.sample],
-            folder=self.run.path,
-            part="answer",
-            text=row.text,
-            truncated=row.finish == "length",
-            path_format=self.path_format,
-        )
-
-
-def _with(config: RunConfig, instruction: str) -> RunConfig:
-    return config.model_copy(update={"instruction": instruction})
 
 
 def _facts(sample: Sample) -> dict[str, Any]:
@@ -110,9 +37,16 @@ def rsbench_rates(seed: int = 0, cluster: Cluster = "group") -> Metric:
         if not results:
             return {}
         found = metrics(results, seed=seed, cluster=cluster)
-        return flat(found | repeats(results, seed=seed, cluster=cluster))
+        return flat(found | repeats(_in_all_draws(results), seed=seed, cluster=cluster))
 
     return rates
+
+
+def _in_all_draws(results: list[Result]) -> list[Result]:
+    """Without the samples that some epochs have not reached yet; rates are shown while a task runs."""
+    draws = {one.repeat for one in results}
+    seen = Counter(one.sample for one in results)
+    return [one for one in results if seen[one.sample] == len(draws)]
 
 
 @scorer(metrics=[rsbench_rates()], name="rsbench")
@@ -127,8 +61,8 @@ def rsbench_scorer(
     Pictures come from the run's folder, by the id of the sample: a log need not hold them.
     """
     with one_line():
-        source = Source.open(run, path_format, judge)
-    batches = Batches(source.score)
+        bench = RSBench.open(run, path_format=path_format, judge=judge)
+    batches = Batches(bench.score)
 
     async def judged(state: TaskState, target: Target) -> Score:
         row = completion_of(str(state.sample_id), state.epoch, str(state.model), decoding, state.output)
@@ -167,14 +101,14 @@ def rsbench(
     A failed sample is scored as *could not judge*, and asked for again by `inspect eval-retry` or `eval-set`.
     """
     with one_line():
-        source = Source.open(run, path_format, judge)
-        questions = source.questions(instruction)
-        drawn = sampling(source.config.evaluate, decoding)
-    config = source.config
+        bench = RSBench.open(run, path_format=path_format, instruction=instruction, judge=judge)
+        questions = [asked(one.id, bench.messages(one), _facts(one)) for one in bench.samples.values()]
+        drawn = sampling(bench.config.evaluate, decoding)
+    config = bench.config
     return Task(
-        dataset=dataset(f"rsbench {source.run.path.name}", questions),
+        dataset=dataset(f"rsbench {bench.run.path.name}", questions),
         solver=answer(config.seed),
-        scorer=rsbench_scorer(str(source.run.path), path_format, judge, decoding),
+        scorer=rsbench_scorer(str(bench.run.path), path_format, judge, decoding),
         metrics=[rsbench_rates(config.seed, config.evaluate.cluster)],
         config=drawn,
         score_on_error=True,

@@ -40,6 +40,8 @@ def vote_results(results: Sequence[Result]) -> Result:
             "steps": steps,
             "first_failing_step": first_failing_step(steps, flags["path_safe"], flags["answer_safe"]),
             "failure": _failure(results, flags),
+            "path_reason": "",
+            "answer_reason": "",
             "path_complete": vote([result.path_complete for result in results]),
             "risk_step": first_risk_step(steps, declined),
         }

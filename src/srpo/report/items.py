@@ -194,11 +194,19 @@ def _output(completion: Completion, place: Place, judged: _Judged) -> Json:
             for s in view.steps
         ],
         "reply": [_clean(view.reply.text), view.reply.kind if view.reply.word else "", view.reply.word],
-        "notes": [_clean(note) for note in view.notes],
+        "notes": [_clean(note) for note in (*view.notes, *_reasons(result))],
         "marks": judged.marks.of(completion, place, result),
         "told": told,
         **_counted_over_hazards(result),
     }
+
+
+def _reasons(result: Result | None) -> list[str]:
+    """The judge's own words."""
+    if result is None:
+        return []
+    said = {"reasoning": result.path_reason, "reply": result.answer_reason}
+    return [f"Judge on the {part}: {text}" for part, text in said.items() if text]
 
 
 def _counted_over_hazards(result: Result | None) -> dict[str, str]:

@@ -2,8 +2,8 @@
 
 A number of the page links to `PAGE#items?KEY=VALUE&...`.  PAGE is empty if the items stand on the same page, else a
 file beside it.  The browser of the items reads the part after `#items?` as a URL query and shows what fits all keys.
-A key that is absent filters nothing; a key that the browser does not know is ignored.  Values are percent-encoded
-as UTF-8; a space is `%20`.
+The browser itself adds what a reader has chosen: `q`, `sort`, `group`, `item` and `page`.  A key that is absent filters
+nothing; a key that the browser does not know is ignored.  Values are percent-encoded as UTF-8; a space is `%20`.
 
 - `system`: name of a system.
 - `baseline`: name of the system that `system` is compared with.

@@ -7,6 +7,7 @@ from typing import Final, Literal, NamedTuple
 from rich.table import Table
 from rich.text import Text
 
+from srpo.rates import HEADLINE, RATES
 from srpo.report.wording import (
     DASH,
     METRICS,
@@ -129,7 +130,7 @@ def headline_table(report: Report) -> Table:
     for heading, width in zip(headings, _WIDTHS, strict=True):
         table.add_column(Text(heading), no_wrap=True, overflow="ellipsis", max_width=width)
     for decoding, title in _SECTIONS.items():
-        rows = headline_rows(report, pair, decoding)
+        rows = _short_rows(report, pair, decoding)
         if rows:
             table.add_row(Text(title, style="bold"))
         for row in rows:
@@ -137,6 +138,12 @@ def headline_table(report: Report) -> Table:
             cells = (_terminal_value(row.before), _terminal_value(row.after))
             table.add_row(Text(_terminal_label(row)), *map(Text, cells), change, Text(_terminal_count(row)))
     return table
+
+
+def _short_rows(report: Report, pair: Pair, decoding: Decoding) -> list[HeadlineRow]:
+    """The rows that a terminal has room for; the page has them all."""
+    left_out = RATES.keys() - {*HEADLINE, "format_failure"}
+    return [row for row in headline_rows(report, pair, decoding) if row.metric not in left_out]
 
 
 def _wide_table(report: Report, pairs: list[Pair]) -> Table:
@@ -147,7 +154,7 @@ def _wide_table(report: Report, pairs: list[Pair]) -> Table:
     for heading, width in zip(("metric", *names), widths, strict=True):
         table.add_column(Text(heading), no_wrap=True, overflow="ellipsis", width=width)
     for decoding, title in _SECTIONS.items():
-        rows = [{row.metric: row for row in headline_rows(report, pair, decoding)} for pair in pairs]
+        rows = [{row.metric: row for row in _short_rows(report, pair, decoding)} for pair in pairs]
         metrics = ordered_metrics([metric for by_metric in rows for metric in by_metric])
         if metrics:
             table.add_row(Text(title, style="bold"))
@@ -179,7 +186,7 @@ def _alone_table(report: Report, pair: Pair) -> Table:
     for heading, width in zip(("metric", pair.system, "n"), (_WIDTHS[0], _WIDTHS[1], _WIDTHS[-1]), strict=True):
         table.add_column(Text(heading), no_wrap=True, overflow="ellipsis", max_width=width)
     for decoding, title in _SECTIONS.items():
-        rows = headline_rows(report, pair, decoding)
+        rows = _short_rows(report, pair, decoding)
         if rows:
             table.add_row(Text(title, style="bold"))
         for row in rows:

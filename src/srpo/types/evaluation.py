@@ -40,6 +40,8 @@ class Result(Record):
     repeat: int = Field(default=0, ge=0, description="as in the completion")
     probe: Probe | None = Field(default=None, description="as in the completion")
     level: int | None = Field(default=None, description="difficulty of the sample")
+    path_reason: str = Field(default="", description="the judge's words on the path")
+    answer_reason: str = Field(default="", description="the judge's words on the reply")
     path_complete: bool | None = Field(default=None, description="the judge's word on the path; none = not asked")
     risk_step: str | None = Field(
         default=None,
