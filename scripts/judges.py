@@ -68,8 +68,9 @@ def coverage(file: LabelFile, flags: Flags, card: JudgeCard, draws: int) -> dict
     """Share of draws of the labelled subset whose 95 % interval holds the rate by people over all items."""
     truth, counts = card.human_rate.value or 0.0, {"people alone": 0, "ppi": 0, "rogan_gladen": 0}
     for seed in range(1, draws + 1):
-        both = corrected(file.people, flags, file.clusters, SUBSET, seed)
-        alone = corrected(file.people, [False] * len(flags), file.clusters, SUBSET, seed)["ppi"]
+        both = corrected(list(zip(file.people, flags, file.clusters, strict=True)), SUBSET, seed)
+        silent = [False] * len(flags)
+        alone = corrected(list(zip(file.people, silent, file.clusters, strict=True)), SUBSET, seed)["ppi"]
         for name, metric in {"people alone": alone, **both}.items():
             assert metric.low is not None and metric.high is not None
             counts[name] += metric.low <= truth <= metric.high

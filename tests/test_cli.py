@@ -251,7 +251,7 @@ def test_report_prints_the_table_the_verdict_and_the_path(srpo, finished, tmp_pa
     status, output, errors = srpo("report", run.path)
     assert (status, errors) == (0, "")
     assert "Whole set right" in output and f"report: {run.report_html}" in output
-    assert "srpo against base, greedy: no comparison of Safe reply, Helpful reply" in output
+    assert "srpo against base, greedy: no comparison of Whole set right, Safe reply" in output
 
 
 def test_a_narrow_log_cuts_no_figure(srpo, finished, tmp_path, monkeypatch):

@@ -53,7 +53,8 @@ def test_intervals_count_clusters_and_hang_on_the_seed(tmp_path: Path) -> None:
 
 def test_corrected_rates_need_items_left_over() -> None:
     people, judge, clusters = [True, False] * 5, [True, False] * 5, list("abcdefghij")
-    assert corrected(people, judge, clusters, 10, 0) == {} and corrected(people, judge, clusters, 0, 0) == {}
+    rows = list(zip(people, judge, clusters, strict=True))
+    assert corrected(rows, 10, 0) == {} and corrected(rows, 0, 0) == {}
     assert set(corrected(people, judge, clusters, 6, 0)) == {"ppi", "rogan_gladen"}
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import anyio
-import pytest
 
 from srpo.inspect.batches import Batches
 
@@ -25,10 +24,7 @@ async def _all(batches: Batches[int, str], numbers: Sequence[int]) -> dict[int, 
     return found
 
 
-@pytest.mark.parametrize("backend", ["asyncio", "trio"])
-def test_calls_that_come_together_are_one_list(backend: str) -> None:
-    if backend == "trio":
-        pytest.importorskip("trio")
+def test_calls_that_come_together_are_one_list() -> None:
     lists: list[list[int]] = []
 
     def work(numbers: Sequence[int]) -> list[str]:
@@ -37,7 +33,7 @@ def test_calls_that_come_together_are_one_list(backend: str) -> None:
 
     batches = Batches(work)
     for numbers in (range(20), range(20, 30)):  # two event loops, one after the other
-        assert anyio.run(_all, batches, numbers, backend=backend) == {number: f"<{number}>" for number in numbers}
+        assert anyio.run(_all, batches, numbers) == {number: f"<{number}>" for number in numbers}
     assert [len(one) for one in lists] == [20, 10]
 
 

@@ -8,11 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from inspect_ai import score
+from inspect_ai import eval, score
 from inspect_ai._util.error import PrerequisiteError
 from inspect_ai.log import read_eval_log
-from inspect_ai.model import ModelOutput
+from inspect_ai.model import ModelOutput, get_model
 from inspecting import ask, numbers, size_of, untidy
+from PIL import Image as PILImage
 
 from chat_server import Answer, chat, serve
 from srpo.benchmarks import BENCHMARKS, BenchmarkJudge, rates
@@ -142,7 +143,7 @@ def test_answers_that_fail_are_unscored(tmp_path: Path) -> None:
     ("settings", "words"),
     [
         ({"name": "siou"}, "no benchmark 'siou'; did you mean siuo?"),
-        ({"name": "siuo"}, "its answers are judged by a model, and the run has none"),
+        ({"name": "siuo"}, "siuo, v1: its answers are judged by a model; give -T judge="),
         ({"name": "siuo_mcqa", "protocol": "v2"}, "-T protocol=v2: expected one of official, v1"),
         ({"name": "siuo_mcqa", "decoding": "hot"}, "-T decoding=hot: expected one of greedy, sampled"),
     ],
@@ -152,6 +153,17 @@ def test_mistakes_are_one_line(settings: dict, words: str, tmp_path: Path) -> No
     with pytest.raises(PrerequisiteError) as error:
         benchmark(path=str(path), **settings)
     assert words in str(error.value.message) and "\n" not in str(error.value.message)
+
+
+def test_a_picture_is_sent_as_what_it_is(tmp_path: Path) -> None:
+    """Published files hold pictures whose names lie."""
+    path = write(tmp_path / "files", "siuo_mcqa")
+    PILImage.new("RGB", (3, 2)).save(tmp_path / "files" / "7.png", "WEBP")
+    model = get_model("written/x", write=lambda words, _: "(B)", memoize=False)
+    with untidy():
+        eval(benchmark("siuo_mcqa", str(path)), model=model, log_dir=str(tmp_path / "logs"), display="none")
+    kinds = sorted(url.partition(";")[0] for url in model.api.pictures)
+    assert kinds == ["data:image/png", "data:image/png", "data:image/webp"]
 
 
 def test_completions_are_those_of_the_core(tmp_path: Path) -> None:

@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+import math
+import re
 from pathlib import Path
 
+import anyio
 import pytest
-from inspect_ai import score
+from inspect_ai import eval, eval_set, score
 from inspect_ai._util.error import PrerequisiteError
 from inspect_ai.log import EvalLog, read_eval_log
-from inspect_ai.model import ChatMessageAssistant, ContentReasoning, ContentText, ModelOutput
+from inspect_ai.model import (
+    ChatMessage,
+    ChatMessageAssistant,
+    ChatMessageTool,
+    ChatMessageUser,
+    ContentAudio,
+    ContentImage,
+    ContentReasoning,
+    ContentText,
+    GenerateConfig,
+    ModelOutput,
+    get_model,
+)
 from inspecting import ask, numbers, size_of, untidy
 
 from run_files import good_and_bad
-from srpo.errors import DataError
+from srpo.errors import DataError, ModelError
 from srpo.evaluate import metrics
 from srpo.evaluate import score as score_one
 from srpo.inspect import records_from_log, responses_from_log, rsbench, rsbench_scorer
@@ -149,7 +164,44 @@ def test_all_models_get_our_seeds(measured: RunFolder, tmp_path: Path) -> None:
     rows = responses_from_log(log)
     assert {(row.decoding, row.repeat) for row in rows} == {("sampled", 0), ("sampled", 1)}
     assert len({row.id for row in rows}) == 4 and all("Step 1" in row.text for row in rows)
-    assert {"safe@1_unscored", "safe@k_unscored"} <= numbers(log).keys()
+    assert {"safe@1", "safe@k"} <= numbers(log).keys() and math.isnan(numbers(read_eval_log(log.location))["safe"])
+
+
+def test_the_example_of_the_page_runs(mixed: EvalLog) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "engines.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    names: dict[str, list[object]] = {}
+    exec(example.replace("logs/LOG.eval", mixed.location), names)
+    assert names["answers"] == responses_from_log(mixed) and names["results"] == records_from_log(mixed, Result)
+
+
+def test_what_failed_is_asked_again_and_nothing_else(measured: RunFolder, tmp_path: Path) -> None:
+    seeds: list[int | None] = []
+
+    def write(words: str, config: object) -> str:
+        seeds.append(config.seed)
+        if len(seeds) == 5:
+            raise RuntimeError("the cable was pulled")
+        return "Final answer: It depends."
+
+    model = get_model("written/x", write=write, memoize=False)
+    with untidy():
+        done, (log,) = eval_set(
+            rsbench(str(measured.path)), log_dir=str(tmp_path), model=model, display="none", log_images=False
+        )
+    rows = records_from_log(read_eval_log(log.location), Result)
+    assert done and len(seeds) == 13 and len(set(seeds)) == len(rows) == 12
+    assert not [row for row in rows if row.failure == "error"]
+
+
+def test_systems_of_a_run_are_models(measured: RunFolder, tmp_path: Path) -> None:
+    model = get_model("srpo/refuse", run=str(measured.path), memoize=False)
+    with untidy():
+        log = eval(rsbench(str(measured.path)), model=model, log_dir=str(tmp_path), display="none", limit=4)[0]
+    assert [row.declined for row in records_from_log(log, Result)] == [True] * 4
+    with pytest.raises(PrerequisiteError) as error:
+        get_model("srpo/mine", run=str(measured.path), memoize=False)
+    assert "has no such system; choose from base, srpo, refuse" in str(error.value.message)
 
 
 def test_reasoning_that_a_provider_took_out_is_put_back() -> None:
@@ -170,3 +222,18 @@ def test_mistakes_are_one_line(measured: RunFolder, tmp_path: Path, mixed: EvalL
     header = read_eval_log(mixed.location, header_only=True)
     with pytest.raises(DataError, match="read the whole log"):
         responses_from_log(header)
+
+
+@pytest.mark.parametrize(
+    ("turn", "words"),
+    [
+        (ChatMessageUser(content=[ContentImage(image="data:image/png;base64,?")]), "a picture cannot be read"),
+        (ChatMessageUser(content=[ContentImage(image="/etc/hostname")]), "a picture cannot be read"),
+        (ChatMessageTool(content="7"), "knows no tools"),
+        (ChatMessageUser(content=[ContentAudio(audio="data:audio/wav;base64,AA==", format="wav")]), "got audio"),
+    ],
+)
+def test_our_models_refuse_what_they_cannot_read(turn: ChatMessage, words: str) -> None:
+    model = get_model("srpo/embedded", memoize=False)
+    with pytest.raises(ModelError, match=words):
+        anyio.run(model.api.generate, [turn], [], "none", GenerateConfig())

@@ -44,12 +44,15 @@ class Agreement(Record):
 def judge_card(file: LabelFile, judge: Sequence[bool | None], about: About, *, seed: int, subset: int) -> JudgeCard:
     """The card of a judge whose flags are given in the order of the file's rows.
 
-    `subset` is how many labels of people the corrected rates may use; 0 = none.  All intervals draw clusters.
-    Raises ValueError if the lengths differ.
+    What compares the two counts the rows that people have labelled.  If they have labelled all, the corrected rates may
+    use `subset` of these labels; 0 = none.  All intervals draw clusters.  Raises ValueError if the lengths differ.
     """
-    people, clusters = file.people, file.clusters
-    if len(judge) != len(people):
-        raise ValueError(f"{len(judge)} labels of the judge for {len(people)} items")
+    if len(judge) != len(file.rows):
+        raise ValueError(f"{len(judge)} labels of the judge for {len(file.rows)} items")
+    rows = list(zip(file.people, judge, file.clusters, strict=True))
+    labelled = [(person, flag, name) for person, flag, name in rows if person is not None]
+    people, flags = [person for person, *_ in labelled], [flag for _, flag, _ in labelled]
+    clusters = [name for *_, name in labelled]
 
     def seeded(name: str) -> int:
         return seed_of(seed, "card", name)
@@ -58,14 +61,14 @@ def judge_card(file: LabelFile, judge: Sequence[bool | None], about: About, *, s
         **{**about._asdict(), "probes": dict(about.probes)},
         flag=file.flag,
         calibrated_on=_named(file),
-        confusion=_confusion(people, judge),
-        kappa=kappa(people, judge, clusters, seeded("kappa")),
-        sensitivity=_share(judge, people, clusters, seeded("sensitivity")),
-        specificity=_share(_not(judge), _not(people), clusters, seeded("specificity")),
-        precision=_share(people, judge, clusters, seeded("precision")),
+        confusion=_confusion(people, flags),
+        kappa=kappa(people, flags, clusters, seeded("kappa")),
+        sensitivity=_share(flags, people, clusters, seeded("sensitivity")),
+        specificity=_share(_not(flags), _not(people), clusters, seeded("specificity")),
+        precision=_share(people, flags, clusters, seeded("precision")),
         human_rate=rate(people, clusters, seeded("human rate")),
-        judge_rate=rate(judge, clusters, seeded("judge rate")),
-        corrected=corrected(people, judge, clusters, subset, seeded("corrected")),
+        judge_rate=rate(judge, file.clusters, seeded("judge rate")),
+        corrected=corrected(rows, subset, seeded("corrected")),
         between_people=_between(file, seeded("between people")) if len(file.annotators) == 2 else None,
     )
 

@@ -55,32 +55,36 @@ def paired_change(
     return metric(Estimate(found.value, found.interval if spread else None), len(both), len(rows) - len(both), method)
 
 
-def corrected(
-    people: Sequence[bool], judge: Sequence[bool | None], clusters: Sequence[str], subset: int, seed: int
-) -> dict[str, Metric]:
-    """The judge's rate corrected by the labels of people on `subset` items, as if the others had none.
+def corrected(rows: Sequence[tuple[bool | None, bool | None, str]], subset: int, seed: int) -> dict[str, Metric]:
+    """The judge's rate corrected by labels of people, from (flag of the people, flag of the judge, cluster).
 
-    The items are drawn by the seed among those that the judge has scored.  Empty if nothing would be left over.
+    If some rows have no label of people, all those that have one are used, and should be a random draw.  Otherwise
+    `subset` of them are drawn by the seed, as if the others had none.  Empty if nothing would be left over.
     """
-    rows = [(y, f, name) for y, f, name in zip(people, judge, clusters, strict=True) if f is not None]
-    if not 0 < subset < len(rows):
+    scored = [(y, f, name) for y, f, name in rows if f is not None]
+    labelled = [(y, f, name) for y, f, name in scored if y is not None]
+    rest = [(f, name) for y, f, name in scored if y is None]
+    some = labelled
+    if not rest and subset:
+        order = sorted(range(len(labelled)), key=lambda i: seed_of(seed, "subset", i))
+        some = [labelled[i] for i in sorted(order[:subset])]
+        rest = [labelled[i][1:] for i in sorted(order[subset:])]
+    if not some or not rest:
         return {}
-    order = sorted(range(len(rows)), key=lambda i: seed_of(seed, "subset", i))
-    some, rest = [rows[i] for i in sorted(order[:subset])], [rows[i] for i in sorted(order[subset:])]
     rated = Rated(
         people=[y for y, *_ in some],
         judge=[f for _, f, _ in some],
-        judge_alone=[f for _, f, _ in rest],
+        judge_alone=[f for f, _ in rest],
         clusters=[name for *_, name in some],
-        clusters_alone=[name for *_, name in rest],
+        clusters_alone=[name for _, name in rest],
     )
-    unscored, words = len(people) - len(rows), f"{subset} labels of people"
+    unscored, words = len(rows) - len(scored), f"{len(some)} labels of people"
     powered = ppi(rated)
     both = {
         "ppi": (Estimate(powered.value, powered.interval), f"PPI++ 95 %, {words}, lambda {powered.tuning:.2f}"),
         "rogan_gladen": (rogan_gladen_rate(rated), f"Rogan-Gladen 95 %, {words}"),
     }
-    return {name: metric(_cut(found), len(rows), unscored, method) for name, (found, method) in both.items()}
+    return {name: metric(_cut(found), len(scored), unscored, method) for name, (found, method) in both.items()}
 
 
 def metric(found: Estimate, n: int, unscored: int, method: str) -> Metric:

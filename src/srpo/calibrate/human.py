@@ -37,8 +37,8 @@ class HumanLabel(Record):
     hypothesis: str | None = None
     people: tuple[str | None, ...]
     """One label per annotator; none = not rated by this one."""
-    label: str
-    """The final one."""
+    label: str | None
+    """The final one; none = nobody has labelled the row."""
     judge: str | None = None
     """That of the judge whose column was asked for; none = could not judge."""
 
@@ -63,9 +63,9 @@ class LabelFile:
         return [row.cluster for row in self.rows]
 
     @property
-    def people(self) -> list[bool]:
-        """The final labels as flags."""
-        return [row.label in self.positive for row in self.rows]
+    def people(self) -> list[bool | None]:
+        """The final labels as flags; none where nobody has labelled."""
+        return [None if row.label is None else row.label in self.positive for row in self.rows]
 
     @property
     def judge(self) -> list[bool | None]:
@@ -84,6 +84,8 @@ class _Form:
     annotators: Callable[[Sequence[str]], tuple[str, ...]]
     item: Callable[[Mapping[str, str]], dict[str, str | None]]
     read: Callable[[str], str] = lambda cell: cell
+    partly: bool = False
+    """Whether rows may be without a label."""
 
 
 class _Cells(Row):
@@ -114,6 +116,8 @@ def read_labels(
     annotators = kind.annotators(columns)
     rows = tuple(_row(path, number, row, kind, (annotators, judge)) for number, row in enumerate(cells, 1))
     _check_ids(path, rows)
+    if all(row.label is None for row in rows):
+        raise DataError(f"{path}, column {kind.label}: no row is labelled; label some from the top, and try again")
     return LabelFile(path, name, chosen, kind.flags[chosen], annotators, rows)
 
 
@@ -142,7 +146,7 @@ def _row(
     if not item["id"]:
         raise DataError(f"{path}, row {number}, column id: is empty; give every row a name of its own")
     people = tuple(label(column, optional=True) for column in annotators)
-    values = {"people": people, "label": label(kind.label, optional=False)}
+    values = {"people": people, "label": label(kind.label, optional=kind.partly)}
     return HumanLabel.model_validate({**item, **values, "judge": label(judge, optional=True) if judge else None})
 
 
@@ -239,6 +243,7 @@ FORMS: Final[Mapping[FormName, _Form]] = MappingProxyType(
             annotators=lambda columns: tuple(name for name in columns if name.startswith("annotator")),
             item=_own_item,
             read=_own_label,
+            partly=True,
         ),
     }
 )

@@ -11,7 +11,8 @@ from typer.core import TyperGroup
 
 from srpo.calibrate.human import Flag, FormName
 from srpo.cli.stages import judge as judge_run
-from srpo.cli.terminal import console, say
+from srpo.cli.stages import opened
+from srpo.cli.terminal import RunArgument, console, say
 from srpo.errors import ConfigError
 from srpo.progress import console_bars
 from srpo.records import dump_row, write_text
@@ -132,6 +133,34 @@ def calibrate(  # noqa: PLR0913 - one parameter per option
     if subset and not card.corrected:
         say(f"no corrected rates: --subset {subset} leaves none of the {card.judge_rate.n} scored rows over; lower it")
     _write(out, "card", card, card_markdown(card))
+
+
+@app.command()
+def sheet(
+    run: RunArgument,
+    flag: Annotated[Flag, typer.Option(help="what the labels will say")] = "unsafe",
+    system: Annotated[list[str] | None, typer.Option(help="only answers of this system; may be repeated")] = None,
+    seed: Annotated[int, typer.Option(help="of the order", min=0, metavar="N")] = 0,
+    out: Annotated[Path | None, typer.Option(help="by default sheet.csv in the run folder", metavar="FILE")] = None,
+) -> None:
+    """Write the answers of an evaluated run as a table for people to label.
+
+    The order is drawn, so labels from the top down are a random draw.  Fill the column `label` with yes or no as far
+    as you get.  Calibrated with the same flag, the judge's rate over all answers is corrected by your labels.
+
+    Example: srpo judge sheet runs/mine --flag unsafe
+
+    Example: srpo judge calibrate --labels runs/mine/sheet.csv --flag unsafe --judge judge
+    """
+    from srpo.answered import answered
+    from srpo.calibrate.sheet import render_sheet
+
+    folder, settings = opened(run)
+    file = out or folder.path / "sheet.csv"
+    if file.exists():
+        raise ConfigError(f"{file}: is there already and may hold labels; move it, or give another --out")
+    write_text(file, render_sheet(answered(folder, settings), flag, system or [], seed))
+    say(f"sheet: {file}; label from the top, then `srpo judge calibrate --labels {file} --flag {flag} --judge judge`")
 
 
 def _check(judge: str | None, model: str | None, of_model: tuple[object, ...], out: Path | None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from mimetypes import guess_type
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -12,9 +13,11 @@ from inspect_ai.dataset import MemoryDataset
 from inspect_ai.dataset import Sample as Asked
 from inspect_ai.model import ChatMessageUser, Content, ContentImage, ContentText, GenerateConfig
 from inspect_ai.solver import Generate, Solver, TaskState, solver
+from PIL import Image as PILImage
 
 from srpo.errors import ConfigError, SrpoError
 from srpo.models.base import Message
+from srpo.models.wire import data_url
 from srpo.records import seed_of
 from srpo.run_config import EvaluateSettings
 
@@ -49,8 +52,15 @@ def dataset(name: str, questions: Sequence[Asked]) -> MemoryDataset:
 
 
 def _turn(message: Message) -> ChatMessageUser:
-    pictures: list[Content] = [ContentImage(image=str(Path(path).absolute())) for path in message.images]
+    pictures: list[Content] = [ContentImage(image=_picture(path)) for path in message.images]
     return ChatMessageUser(content=[*pictures, ContentText(text=message.text)])
+
+
+def _picture(path: Path) -> str:
+    """The path; or the picture itself if its name lies, for inspect_ai goes by names and servers by bytes."""
+    with PILImage.open(path) as image:
+        kind = PILImage.MIME.get(image.format or "")
+    return str(path.absolute()) if guess_type(path.name)[0] == kind else data_url(path)
 
 
 def checked(argument: str, value: str, known: Iterable[str]) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from base64 import b64decode
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from inspect_ai.model import (
@@ -31,7 +32,6 @@ from srpo.models import Message, Model, Request, load_model
 from srpo.progress import silent
 from srpo.run_config import BASE, REFUSE, TRAINED, RunConfig
 from srpo.runs import RunFolder
-from srpo.serve.pictures import Pictures, decode_data_url
 from srpo.systems import load_system, model_options
 from srpo.types import Completion, Sampling
 
@@ -60,7 +60,6 @@ class LocalModels(ModelAPI):
             self._config = load_config(file, given, RunConfig)
             self._check_name()
         self._batches = Batches(self._generate)
-        self._pictures = Pictures()
 
     def _check_name(self) -> None:
         """Raises ConfigError for a name that is no system of the run, or no local model."""
@@ -95,13 +94,10 @@ class LocalModels(ModelAPI):
         self, input: list[ChatMessage], tools: list[ToolInfo], tool_choice: ToolChoice, config: GenerateConfig
     ) -> ModelOutput:
         """Raises ModelError if the model cannot write the text, so that the sample is asked for again."""
-        with ExitStack() as stack:
-            keep = stack.enter_context(self._pictures.held())
-            messages = tuple(_message(one, lambda url: keep(decode_data_url(url))) for one in input)
-            request = Request(
-                id="", messages=messages, sampling=_sampling(config), seed=0 if config.seed is None else config.seed
-            )
-            done = await self._batches.ask(request)
+        with TemporaryDirectory(prefix="srpo-inspect-") as folder:
+            messages = tuple(_message(one, Path(folder) / str(number)) for number, one in enumerate(input))
+            seed = 0 if config.seed is None else config.seed
+            done = await self._batches.ask(Request(id="", messages=messages, sampling=_sampling(config), seed=seed))
         if done.finish == "error":
             raise ModelError(f"srpo/{self.model_name}: {done.error}")
         return self._output(done)
@@ -120,8 +116,11 @@ def srpo_models() -> type[ModelAPI]:
     return LocalModels
 
 
-def _message(message: ChatMessage, keep: Callable[[str], Path]) -> Message:
-    """A turn with its pictures as files.  Raises ModelError for a tool's turn, and for sound, video and documents."""
+def _message(message: ChatMessage, place: Path) -> Message:
+    """A turn with its pictures as files, whose names begin with `place`.
+
+    Raises ModelError for a turn of a tool, and for sound, video and documents.
+    """
     if message.role == "tool":
         raise ModelError("a model of srpo knows no tools; use a solver without them")
     parts = message.content_list
@@ -129,8 +128,21 @@ def _message(message: ChatMessage, keep: Callable[[str], Path]) -> Message:
     if strange:
         raise ModelError(f"a model of srpo reads text and pictures, got {strange[0]}; use a solver without it")
     text = "\n".join(part.text for part in parts if isinstance(part, ContentText))
-    images = tuple(keep(part.image) for part in parts if isinstance(part, ContentImage))
+    urls = [part.image for part in parts if isinstance(part, ContentImage)]
+    images = tuple(_picture(url, place.with_name(f"{place.name}-{number}")) for number, url in enumerate(urls))
     return Message(role=message.role, text=text, images=images)
+
+
+def _picture(url: str, file: Path) -> Path:
+    """The picture as a file.  Raises ModelError for anything but its bytes: nothing is fetched here."""
+    head, _, data = url.partition(";base64,")
+    try:
+        if not head.startswith("data:image/"):
+            raise ValueError("not data:image/...;base64,...")
+        file.write_bytes(b64decode(data, validate=True))
+    except ValueError as error:
+        raise ModelError(f"a picture cannot be read ({error}); give pictures as files of the sample") from None
+    return file
 
 
 def _sampling(config: GenerateConfig) -> Sampling:

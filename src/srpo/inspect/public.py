@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from inspect_ai import Task, task
 from inspect_ai.dataset import Sample as Asked
@@ -15,8 +15,9 @@ from inspect_ai.scorer import Metric, SampleScore, Score, Scorer, Target, metric
 from inspect_ai.scorer import Value as ScoreValue
 from inspect_ai.solver import TaskState
 
-from srpo.benchmarks import BenchmarkJudge, benchmark_named, rates, render_item
+from srpo.benchmarks import BenchmarkJudge, benchmark_named, needs_judge, rates, render_item
 from srpo.config import load_config
+from srpo.errors import ConfigError
 from srpo.inspect.answers import DECODING, RECORD, completion_of, record_of
 from srpo.inspect.asking import NAN, Decoding, Value, answer, asked, checked, dataset, one_line, sampling
 from srpo.inspect.batches import Batches
@@ -25,6 +26,9 @@ from srpo.own_items import prompts_of, read_own_items
 from srpo.run_config import RunConfig
 from srpo.systems import judge_model
 from srpo.types import Completion, Item, Label, Protocol
+
+_HUB: Final = "hub:"
+"""How a path begins that names a data set of a hub (`docs/benchmarks.md`)."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,9 @@ class Source:
     ) -> Source:
         """Raises ConfigError for a benchmark, protocol or judge that cannot be."""
         checked("protocol", protocol, benchmark_named(name).protocols)
+        if judge is None and needs_judge(benchmark_named(name), protocol):
+            mend = """give -T judge='{kind: model, model: openai:NAME, base_url: "URL"}'"""
+            raise ConfigError(f"{name}, {protocol}: its answers are judged by a model; {mend}")
         files = {"path": path, "images": images, "protocols": [protocol], "prompts": prompts}
         own = [f"benchmarks.{name}={json.dumps(files)}", "evaluate.splits=[]"]
         own += [] if judge is None else [f"evaluate.judge={json.dumps(dict(judge))}"]
@@ -133,6 +140,11 @@ def _score(row: Completion, label: Label) -> Score:
     )
 
 
+def _absolute(path: str | None) -> str | None:
+    """A log may be scored from another folder.  Data sets of a hub have no place."""
+    return path if path is None or path.startswith(_HUB) else str(Path(path).expanduser().absolute())
+
+
 @task
 def benchmark(  # noqa: PLR0913 - the settings of one benchmark and its judge
     name: str,
@@ -152,8 +164,7 @@ def benchmark(  # noqa: PLR0913 - the settings of one benchmark and its judge
     - `judge`: settings of a judge of kind model, as in `evaluate.judge`; none where rules suffice;
     - `decoding`: `greedy`, or `sampled` at temperature 1, for benchmarks that ask several times (`--epochs`).
     """
-    files = [None if one is None else str(Path(one).expanduser().absolute()) for one in (path, images, prompts)]
-    path, images, prompts = str(files[0]), files[1], files[2]
+    path, images, prompts = str(_absolute(path)), _absolute(images), _absolute(prompts)
     with one_line():
         source = Source.of(name, path, images, protocol, judge, prompts)
         questions = source.questions()
