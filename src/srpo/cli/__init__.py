@@ -13,7 +13,7 @@ from typing import Annotated, Final, NoReturn
 import typer
 
 from srpo import __version__
-from srpo.cli import bench, compare, evaluate, export, judge, serve, stages, world
+from srpo.cli import bench, benchmarks, compare, evaluate, export, judge, serve, stages, world
 from srpo.cli.terminal import harmless, say
 from srpo.errors import SrpoError
 
@@ -60,6 +60,7 @@ for _command in (
 ):
     app.command()(_command)
 app.add_typer(judge.app, name="judge")
+app.add_typer(benchmarks.app, name="benchmarks")
 app.add_typer(world.app, name="world")
 app.add_typer(bench.app, name="bench")
 

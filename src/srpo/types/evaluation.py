@@ -173,6 +173,7 @@ class BenchmarkScore(Record):
     system: str
     decoding: str
     rates: dict[str, Metric]
+    categories: dict[str, dict[str, Metric]] = Field(default_factory=dict, description="category -> the same rates")
     lower_is_better: tuple[str, ...] = Field(default=(), description="rates that should be low; the others high")
     defects: dict[str, int] = Field(default_factory=dict, description="how often a known defect decided a label")
     differs_from_v1: dict[str, Metric] = Field(
