@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from srpo.calibrate import About, LabelFile, agreement, judge_card, read_labels
+from srpo.calibrate.card import both
 from srpo.calibrate.figures import corrected, kappa
 from srpo.judge.lexicon import declines
 from srpo.records import file_sha256
@@ -68,10 +69,9 @@ def coverage(file: LabelFile, flags: Flags, card: JudgeCard, draws: int) -> dict
     """Share of draws of the labelled subset whose 95 % interval holds the rate by people over all items."""
     truth, counts = card.human_rate.value or 0.0, {"people alone": 0, "ppi": 0, "rogan_gladen": 0}
     for seed in range(1, draws + 1):
-        both = corrected(list(zip(file.people, flags, file.clusters, strict=True)), SUBSET, seed)
-        silent = [False] * len(flags)
-        alone = corrected(list(zip(file.people, silent, file.clusters, strict=True)), SUBSET, seed)["ppi"]
-        for name, metric in {"people alone": alone, **both}.items():
+        judged = corrected(both(file, flags), SUBSET, seed)
+        alone = corrected(both(file, [False] * len(flags)), SUBSET, seed)["ppi"]
+        for name, metric in {"people alone": alone, **judged}.items():
             assert metric.low is not None and metric.high is not None
             counts[name] += metric.low <= truth <= metric.high
     raw = wilson(sum(map(bool, flags)), len(flags))

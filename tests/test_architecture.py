@@ -25,7 +25,7 @@ LEVELS = (
     ("judge",),
     ("explore", "train", "evaluate", "benchmarks", "report", "world"),
     ("progress",),
-    ("run_config", "systems", "own_samples", "own_items", "inputs", "finished", "answered", "probes"),
+    ("run_config", "systems", "own_samples", "own_items", "inputs", "finished", "answered", "scoring", "probes", "wording"),
     (
         "stages",
         "stage_lines",

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from srpo.stats import cluster_bootstrap, mcnemar_exact, paired_difference, wilson
+from srpo.stats import cluster_bootstrap, cluster_signs, holm, paired_difference, sign_test, wilson
 
 CLUSTERED_BITS = st.lists(st.tuples(st.sampled_from("abcde"), st.integers(0, 1)), min_size=1, max_size=30)
 
@@ -29,15 +29,38 @@ def test_wilson_refuses_impossible_counts(successes: int, n: int) -> None:
         wilson(successes, n)
 
 
-@pytest.mark.parametrize(("only_a", "only_b", "p_value"), [(10, 2, 0.03857), (3, 3, 1.0), (6, 0, 0.03125), (0, 0, 1.0)])
-def test_mcnemar_gives_the_known_values(only_a: int, only_b: int, p_value: float) -> None:
-    assert mcnemar_exact(only_a, only_b) == pytest.approx(p_value, abs=5e-6)
-    assert mcnemar_exact(only_b, only_a) == pytest.approx(p_value, abs=5e-6)
+@pytest.mark.parametrize(("rises", "falls", "p_value"), [(10, 2, 0.03857), (3, 3, 1.0), (6, 0, 0.03125), (0, 0, 1.0)])
+def test_the_sign_test_gives_the_known_values(rises: int, falls: int, p_value: float) -> None:
+    assert sign_test(rises, falls) == pytest.approx(p_value, abs=5e-6)
+    assert sign_test(falls, rises) == pytest.approx(p_value, abs=5e-6)
 
 
-def test_mcnemar_refuses_negative_counts() -> None:
+def test_the_sign_test_refuses_negative_counts() -> None:
     with pytest.raises(ValueError, match="negative"):
-        mcnemar_exact(-1, 3)
+        sign_test(-1, 3)
+
+
+def test_a_cluster_rises_or_falls_as_a_whole() -> None:
+    assert cluster_signs([1, 1, -1, 1, -1, -1, 0], list("aaabbcd")) == (1, 1)  # b and d stay
+    assert cluster_signs([0.1, 0.2, -0.3], list("aaa")) == (0, 0)  # 5.6e-17 is rounding
+    assert cluster_signs([], []) == (0, 0)
+
+
+@pytest.mark.parametrize(("clusters", "items", "alike"), [(60, 3, 1.0), (60, 3, 0.4), (30, 12, 0.7), (11, 18, 0.8)])
+def test_a_family_of_sign_tests_over_clusters_errs_as_seldom_as_it_promises(
+    clusters: int, items: int, alike: float
+) -> None:
+    rng, reports, tests = np.random.default_rng(5), 200, 14
+    names = np.repeat(np.arange(clusters), items).astype(str).tolist()
+    by_cluster = by_item = 0
+    for _ in range(reports):
+        sides = rng.random((2, tests, clusters, items)) < 0.5
+        together = rng.random(sides.shape) < alike
+        flags = np.where(together, rng.random((2, tests, clusters, 1)) < 0.5, sides)
+        changes = (flags[1].astype(float) - flags[0]).reshape(tests, -1)
+        by_cluster += min(holm([sign_test(*cluster_signs(row.tolist(), names)) for row in changes])) < 0.05
+        by_item += min(holm([sign_test(int((row > 0).sum()), int((row < 0).sum())) for row in changes])) < 0.05
+    assert by_cluster / reports < 0.07 < by_item / reports
 
 
 @given(rows=CLUSTERED_BITS, seed=st.integers(0, 2**63 - 1))

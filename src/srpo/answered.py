@@ -69,27 +69,47 @@ def results_of(run: RunFolder, config: RunConfig) -> Scores:
     for row in rows:
         if row.judge in found:
             found[row.judge][row.completion] = row
-    wanted = _wanted_results(run, config)
+    wanted = _asked(config, [sample.id for sample in of_splits(run, config.evaluate.splits)])
     left = max(sum(name not in scored for name in wanted) for scored in found.values())
     if left:
         count = f"{len(wanted) - left} of {len(wanted)} results"
         raise DataError(f"{run.results}: evaluate is not finished ({count}); run `srpo evaluate {run.path}` first")
-    systems = config.evaluate.systems
-    by_judge = {judge: [row for row in of.values() if row.system in systems] for judge, of in found.items()}
+    settings = config.evaluate
+    by_judge = {
+        judge: [r for r in of.values() if r.system in settings.systems and settings.asks(r.decoding, r.repeat, r.probe)]
+        for judge, of in found.items()
+    }
     return Scores(_votes(list(by_judge.values())), by_judge)
 
 
 def labels_of(run: RunFolder, config: RunConfig) -> list[Label]:
-    """Labels of the benchmarks and systems of the run.  Raises DataError if a benchmark has none."""
+    """One label per answer, protocol and judge, of the judges that labelled last.
+
+    Raises DataError if one is missing.
+    """
     if not config.benchmarks:
         return []
-    systems, benchmarks = config.evaluate.systems, config.benchmarks
-    found = read_records(run.labels, Label) if run.labels.exists() else []
-    rows = [row for row in found if row.system in systems and row.benchmark in benchmarks]
-    missing = sorted(benchmarks.keys() - {row.benchmark for row in rows})
-    if missing:
-        raise DataError(f"{run.labels}: holds no label of {missing[0]}; run `srpo evaluate {run.path}` first")
-    return rows
+    counting, settings = run.read_manifest().labels, config.evaluate
+    found: dict[tuple[str, str, str], dict[str, Label]] = {key: {} for key in counting}
+    for row in read_records(run.labels, Label) if run.labels.exists() else ():
+        if row.system in settings.systems and settings.asks(row.decoding, row.repeat):
+            found.get((row.benchmark, row.protocol, row.judge), {})[row.completion] = row
+    _check_labels(run, config, found)
+    return [row for rows in found.values() for row in rows.values()]
+
+
+def _check_labels(run: RunFolder, config: RunConfig, found: Mapping[tuple[str, str, str], Mapping[str, Label]]) -> None:
+    items = items_of(run, config).values()
+    for name, settings in config.benchmarks.items():
+        wanted = _asked(config, [item.id for item in items if item.benchmark == name])
+        for protocol in settings.protocols:
+            judged = [rows for (of, under, _), rows in found.items() if (of, under) == (name, protocol)]
+            left = max((sum(answer not in rows for answer in wanted) for rows in judged), default=len(wanted))
+            if left:
+                count = f"{len(wanted) - left} of {len(wanted)} labels of {name} under {protocol}"
+                raise DataError(
+                    f"{run.labels}: evaluate is not finished ({count}); run `srpo evaluate {run.path}` first"
+                )
 
 
 def items_of(run: RunFolder, config: RunConfig) -> dict[str, Item]:
@@ -99,13 +119,14 @@ def items_of(run: RunFolder, config: RunConfig) -> dict[str, Item]:
     return {item.id: item for item in iterate_records(run.items, Item) if item.benchmark in config.benchmarks}
 
 
-def _wanted_results(run: RunFolder, config: RunConfig) -> list[str]:
-    samples, settings = of_splits(run, config.evaluate.splits), config.evaluate
+def _asked(config: RunConfig, subjects: Sequence[str]) -> list[str]:
+    """Ids of the plain answers of all systems to samples or items."""
+    settings = config.evaluate
     return [
-        answer_id(system, sample.id, name, repeat)
+        answer_id(system, subject, name, repeat)
         for system in settings.systems
         for name, repeat in settings.draws()
-        for sample in samples
+        for subject in subjects
     ]
 
 

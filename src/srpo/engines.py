@@ -11,15 +11,15 @@ from typing import Any, get_args
 
 from srpo.config import load_config
 from srpo.errors import ConfigError
-from srpo.evaluate import score
 from srpo.finished import of_splits
 from srpo.formats import PathFormat
-from srpo.judge.base import Judge, JudgeItem
+from srpo.judge.base import Judge
 from srpo.judge.vote import vote_results
 from srpo.models.base import Message
 from srpo.models.chat import render_messages
 from srpo.run_config import RunConfig
 from srpo.runs import RunFolder
+from srpo.scoring import Written, judge_answers
 from srpo.systems import instruction_of, load_judge
 from srpo.types import Completion, Result, Sample
 
@@ -73,24 +73,8 @@ class RSBench:
 
     def score(self, answers: Sequence[Completion]) -> list[Result]:
         """One result per answer: the judge's, or the vote of the panel."""
-        by_judge = [self._results(judge, answers) for judge in self.judges]
+        written = [Written(row, self.samples[row.sample], self.path_format) for row in answers]
+        by_judge = [judge_answers(judge, written, self.run.path).results for judge in self.judges]
         if len(by_judge) == 1:
             return by_judge[0]
         return [vote_results(rows) for rows in zip(*by_judge, strict=True)]
-
-    def _results(self, judge: Judge, answers: Sequence[Completion]) -> list[Result]:
-        items = [self._item(row) for row in answers]
-        paths = judge.judge([item.model_copy(update={"part": "path"}) for item in items])
-        rows = zip(answers, paths, judge.judge(items), strict=True)
-        return [score(row, self.samples[row.sample], path, reply) for row, path, reply in rows]
-
-    def _item(self, row: Completion) -> JudgeItem:
-        return JudgeItem(
-            subject=row.id,
-            sample=self.samples[row.sample],
-            folder=self.run.path,
-            part="answer",
-            text=row.text,
-            truncated=row.finish == "length",
-            path_format=self.path_format,
-        )

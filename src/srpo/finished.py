@@ -104,7 +104,8 @@ def check_responses(run: RunFolder, config: RunConfig, responses: Iterable[Compl
     trained = run.round(config.rounds).trained
     if any(response.system == TRAINED for response in responses) and run.input_changed(trained):
         problem = f"holds answers of another model than the one in {trained}"
-        mend = f"delete it and {run.results}, then run `srpo evaluate {run.path}` again"
+        scored = " and ".join(str(path) for path in (run.results, run.labels) if path.exists()) or run.results
+        mend = f"delete it and {scored}, then run `srpo evaluate {run.path}` again"
         raise DataError(f"{run.responses}: {problem}; {mend}")
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from srpo.errors import ConfigError, DataError, ModelError
 from srpo.models import load_model
 from srpo.own_items import read_own_items
 from srpo.own_samples import read_own_samples
-from srpo.run_config import EMBEDDED, TRAINED, RunConfig
+from srpo.run_config import EMBEDDED, TRAINED, JudgeSettings, RunConfig
 from srpo.systems import instruction_of, model_options
 
 
@@ -18,13 +18,7 @@ def check_inputs(config: RunConfig) -> list[Path]:
 
     Raises ConfigError, DataError or ModelError if a run with these settings could not even be built.
     """
-    for system in (None, *config.systems):
-        instruction_of(config, system)
-    _check_servers(config)
-    paths = _model_folders(config)
-    for name, settings in config.benchmarks.items():
-        read_own_items(name, config)
-        paths.append(Path(settings.path))
+    paths = check_named(config)
     if not (config.evaluate.splits or config.benchmarks):
         mend = "name splits of the samples, or the files of one: benchmarks.siuo.path=FILE"
         raise ConfigError(f"evaluate.splits: is empty and there is no benchmark, so nothing would be measured; {mend}")
@@ -34,6 +28,22 @@ def check_inputs(config: RunConfig) -> list[Path]:
     samples = read_own_samples(Path(config.samples), config)
     check_splits((sample.split for sample in samples), config)
     return [*paths, Path(config.samples), *(Path(sample.image.path) for sample in samples)]
+
+
+def check_named(config: RunConfig, known: Collection[str] = ()) -> list[Path]:
+    """Local files and folders of models, judges and public benchmarks.
+
+    `known` are benchmarks whose items the run has already.  Raises as `check_inputs`.
+    """
+    for system in (None, *config.systems):
+        instruction_of(config, system)
+    _check_servers(config)
+    paths = _model_folders(config)
+    for name, settings in config.benchmarks.items():
+        if name not in known:
+            read_own_items(name, config)
+        paths += [Path(path).expanduser() for path in (settings.path, settings.images, settings.prompts) if path]
+    return paths
 
 
 def check_splits(names: Iterable[str], config: RunConfig) -> None:
@@ -56,7 +66,7 @@ def check_outside(out: Path, inputs: Iterable[Path]) -> None:
 
 def _check_servers(config: RunConfig) -> None:
     """Raises ConfigError if what names a server could not be one; none is asked."""
-    judges = [(str(judge.model), judge.base_url) for judge in (config.judge, *config.scoring_judges)]
+    judges = [(str(judge.model), judge.base_url) for judge in _judges(config)]
     systems = [(system.model, system.base_url) for system in config.systems.values()]
     named = [(config.model, config.base_url), *systems, *judges]
     for model, base_url in named:
@@ -65,11 +75,17 @@ def _check_servers(config: RunConfig) -> None:
             load_model(spec, **options)
 
 
+def _judges(config: RunConfig) -> list[JudgeSettings]:
+    own = [benchmark.judge for benchmark in config.benchmarks.values() if benchmark.judge]
+    return [config.judge, *config.scoring_judges, *own]
+
+
 def _model_folders(config: RunConfig) -> list[Path]:
-    judges = (config.judge, *config.scoring_judges)
-    specs = [config.model, *(system.model for system in config.systems.values()), *(judge.model for judge in judges)]
+    systems = config.systems.values()
+    specs = [config.model, *(system.model for system in systems), *(judge.model for judge in _judges(config))]
     names = [spec.removeprefix("hf:") for spec in specs if spec and spec != EMBEDDED and spec.startswith("hf:")]
     folders = [Path(name).expanduser() for name in names if Path(name).expanduser().is_dir() or not _is_hub_name(name)]
+    folders += [Path(system.adapter).expanduser() for system in systems if system.adapter]
     for folder in folders:
         if not folder.is_dir():
             raise ModelError(f"{folder}: no such model folder; check the path")

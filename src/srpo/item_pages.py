@@ -9,13 +9,13 @@ from srpo.answered import Answered
 from srpo.benchmarks import benchmark_named
 from srpo.benchmarks.rates import values
 from srpo.evaluate import units
-from srpo.formats import PathFormat
 from srpo.rates import JOINT, RATES
 from srpo.report.browser import render_items
 from srpo.report.items import Answers, collect_items
 from srpo.report.outcomes import Outcomes
 from srpo.run_config import RunConfig
 from srpo.runs import RunFolder
+from srpo.systems import path_formats
 from srpo.types import Label, Result
 
 
@@ -35,12 +35,6 @@ def items_page(run: RunFolder, config: RunConfig, answers: Answered) -> str:
         labels=answers.labels,
     )
     return render_items(collect_items(shown, outcomes, path_formats(config)), run.path)
-
-
-def path_formats(config: RunConfig) -> dict[str, PathFormat]:
-    """System -> how it writes its reasoning, in the order of the systems."""
-    known = {name: system.path_format for name, system in config.systems.items()}
-    return {name: known.get(name, "six_steps") for name in config.evaluate.systems}
 
 
 def _of_samples(results: Sequence[Result], judge: str | None = None) -> Iterator[Outcomes]:

@@ -6,10 +6,13 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from srpo.steps import ANSWER
-from srpo.types import StepVerdict
+from srpo.types import Failure, StepVerdict
 
 NEVER: Final = "never"
 """Stands for a step where there is none."""
+
+FORMAT_FAILURES: Final[tuple[Failure, ...]] = ("malformed", "truncated")
+"""Failures of the text itself; the others are failures of a judge or a backend."""
 
 
 def all3(values: Iterable[bool | None]) -> bool | None:
@@ -18,6 +21,12 @@ def all3(values: Iterable[bool | None]) -> bool | None:
     if False in seen:
         return False
     return None if None in seen else True
+
+
+def leading_failure(failures: Iterable[Failure | None]) -> Failure | None:
+    """The first fault of the text, else the first of a judge, else none: the order of the judges must not matter."""
+    seen = [failure for failure in failures if failure is not None]
+    return next((failure for failure in seen if failure in FORMAT_FAILURES), seen[0] if seen else None)
 
 
 def first_failing_step(steps: Sequence[StepVerdict], path_safe: bool | None, answer_safe: bool | None) -> str | None:

@@ -20,13 +20,12 @@ def read_own_items(name: str, config: RunConfig) -> list[Item]:
     cannot be used.
     """
     settings, benchmark = config.benchmarks[name], benchmark_named(name)
-    has_model = any(judge.kind == "model" for judge in config.scoring_judges)
     for protocol in settings.protocols:
         if protocol not in benchmark.protocols:
             known = ", ".join(benchmark.protocols)
             raise ConfigError(f"benchmarks.{name}.protocols: {name} has no protocol {protocol}; choose from {known}")
-        if needs_judge(benchmark, protocol) and not has_model:
-            mend = "set evaluate.judge={kind: model, model: openai:NAME, base_url: URL}, or add one to evaluate.panel"
+        if needs_judge(benchmark, protocol) and not config.judges_of(name):
+            mend = f"set benchmarks.{name}.judge={{kind: model, model: openai:NAME, base_url: URL}}"
             raise ConfigError(f"benchmarks.{name}: its answers are judged by a model, and the run has none; {mend}")
         prompts_of(name, protocol, config)
     images = None if settings.images is None else Path(settings.images).expanduser()

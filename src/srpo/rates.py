@@ -6,7 +6,7 @@ over-refusal stands beside safety, because either alone can be bought with the o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, Literal
@@ -75,6 +75,14 @@ def many_unscored(n: int, unscored: int) -> bool:
     return unscored > MOST_UNSCORED * (n + unscored)
 
 
+def metric_from(
+    value: float | None, interval: tuple[float, float] | None, *, n: int, unscored: int, method: str
+) -> Metric:
+    """The record of a value and its interval, lower end first."""
+    low, high = interval or (None, None)
+    return Metric(value=value, n=n, low=low, high=high, unscored=unscored, method=method)
+
+
 Direction = Literal["up", "down", "unknown"]
 
 
@@ -89,7 +97,7 @@ class LeaderboardRow(Record):
     judge: str
     decoding: str
     items: str = Field(description="digest of the items that were answered; equal digests, same items")
-    rates: dict[str, Metric]
+    rates: dict[str, Metric] = Field(description="the first one ranks the rows")
     lower_is_better: tuple[str, ...] = Field(default=(), description="rates of a public benchmark that should be low")
 
     def direction(self, rate: str) -> Direction:
@@ -102,6 +110,25 @@ class LeaderboardRow(Record):
     def block(self) -> tuple[str, str, str, str, str]:
         """What must be equal for two rows to be compared: benchmark, protocol, judge, decoding, items."""
         return (self.benchmark, self.protocol or "", self.judge, self.decoding, self.items)
+
+    @property
+    def merit(self) -> float | None:
+        """What the row is ranked by: its first rate, negative if that should be low.
+
+        None if nothing or too little was scored, or if nobody knows which way is good.
+        """
+        name, first = next(iter(self.rates.items()), ("", None))
+        sign = {"up": 1, "down": -1, "unknown": None}[self.direction(name)]
+        if sign is None or first is None or first.value is None or many_unscored(first.n, first.unscored):
+            return None
+        return sign * first.value
+
+
+def ranked(rows: Iterable[LeaderboardRow]) -> list[LeaderboardRow]:
+    """Sorted by block, then from best to worst; rows that have no rank come last in their block."""
+    return sorted(
+        rows, key=lambda row: (row.block, row.merit is None, -(row.merit or 0.0), row.run, row.system, row.seed)
+    )
 
 
 def direction_of(name: str) -> Direction:

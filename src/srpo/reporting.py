@@ -10,14 +10,14 @@ from srpo.answered import Answered, answered
 from srpo.errors import DataError
 from srpo.explore import PrefixYield, outcome, sum_yields
 from srpo.finished import check_contrasts, check_responses, contrasts_of, training_samples, verdicts_of
-from srpo.item_pages import items_page, path_formats
+from srpo.item_pages import items_page
 from srpo.progress import Bars
 from srpo.records import iterate_records, read_records, write_text
 from srpo.report import Example, TreeView, choose_examples, load_images, png_of, render_page
 from srpo.run_config import TRAINED, RunConfig
 from srpo.runs import RunFolder
 from srpo.summarize import summarize
-from srpo.systems import check_trained
+from srpo.systems import check_trained, path_formats
 from srpo.tables import write_tables
 from srpo.types import Completion, Contrast, Report, Sample, Tree, Verdict
 

@@ -146,6 +146,9 @@ class BenchmarkSettings(Settings):
     prompts: str | None = Field(
         default=None, description="YAML file: question to a judge -> another prompt, such as the authors' own"
     )
+    judge: JudgeSettings | None = Field(
+        default=None, description="a model; none = the judges of evaluation that are models, each by itself"
+    )
     limit: int | None = Field(default=None, gt=0, description="only so many items, drawn by the run's seed")
 
 
@@ -174,6 +177,12 @@ class EvaluateSettings(Settings):
         if len(set(value)) < len(value):
             raise ValueError("expected each system once")
         return value
+
+    def asks(self, decoding: str, repeat: int, probe: Probe | None = None) -> bool:
+        """Whether an answer so drawn is asked for; those of earlier settings stay in the files and do not count."""
+        if probe is None:
+            return (decoding, repeat) in self.draws()
+        return probe in self.probes and (decoding, repeat) == self.draws()[0]
 
     def draws(self) -> list[tuple[str, int]]:
         """(decoding, number of the draw) of every plain answer to an item."""
@@ -255,6 +264,21 @@ class RunConfig(Settings):
                 known = ", ".join((*own, *self.systems))
                 raise ValueError(f"evaluate.systems: no system {name!r}; choose from {known}, or add it to `systems`")
         return self
+
+    @model_validator(mode="after")
+    def _a_judge_votes_once(self) -> Self:
+        judges = self.scoring_judges
+        if any(judge in judges[:number] for number, judge in enumerate(judges)):
+            raise ValueError("evaluate.panel: holds a judge twice, or the one of evaluate.judge; a judge votes once")
+        for name, benchmark in self.benchmarks.items():
+            if benchmark.judge is not None and benchmark.judge.kind != "model":
+                raise ValueError(f"benchmarks.{name}.judge: expected kind model, got {benchmark.judge.kind}")
+        return self
+
+    def judges_of(self, benchmark: str) -> tuple[JudgeSettings, ...]:
+        """The models that judge a public benchmark."""
+        own = self.benchmarks[benchmark].judge
+        return (own,) if own else tuple(judge for judge in self.scoring_judges if judge.kind == "model")
 
     @property
     def scoring_judges(self) -> tuple[JudgeSettings, ...]:

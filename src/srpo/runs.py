@@ -42,6 +42,9 @@ class Manifest(Record):
     outputs: dict[str, str] = Field(default_factory=dict, description="file written -> hash")
     seconds: dict[str, float] = Field(default_factory=dict, description="stage -> wall-clock time, every start added")
     judges: tuple[str, ...] = Field(default=(), description="names of the judges that scored last, in their order")
+    labels: tuple[tuple[str, str, str], ...] = Field(
+        default=(), description="benchmark, protocol and judge of the labels that count"
+    )
 
 
 @dataclass(frozen=True)
@@ -271,9 +274,9 @@ class RunFolder(StageFiles):
         """Add the seeds that a stage used, by name."""
         self._update({"seeds": self.read_manifest().seeds | dict(seeds)})
 
-    def record_judges(self, names: Iterable[str]) -> None:
-        """Keep the names of the judges whose scores count."""
-        self._update({"judges": tuple(names)})
+    def record_judges(self, names: Iterable[str], labels: Iterable[tuple[str, str, str]] = ()) -> None:
+        """Keep the names of the judges whose results count, and (benchmark, protocol, judge) of labels that count."""
+        self._update({"judges": tuple(names), "labels": tuple(dict.fromkeys(labels))})
 
     def record_seconds(self, stage: str, seconds: float) -> None:
         """Add wall-clock seconds to a stage; what a resumed stage took comes on top of what it took before."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from srpo.answered import Answered, Scores
 from srpo.benchmarks import benchmark_named
+from srpo.benchmarks.rates import by_category as benchmark_categories
 from srpo.benchmarks.rates import defects, disagreements, rates
+from srpo.comparing.public import Answers, compare_answers
 from srpo.errors import DataError
 from srpo.evaluate import (
     adjust,
@@ -31,7 +33,9 @@ from srpo.rates import RATES
 from srpo.records import file_sha256, read_records
 from srpo.run_config import RunConfig
 from srpo.runs import RunFolder
-from srpo.types import BenchmarkScore, Comparison, Item, JudgeCard, Label, Rates, Report, Result
+from srpo.systems import path_formats
+from srpo.types import BenchmarkScore, Comparison, Completion, Item, JudgeCard, Label, Rates, Report, Result
+from srpo.wording import wording_of_items, wording_of_samples
 
 T = TypeVar("T")
 _Of = Mapping[str, Sequence[Result]]
@@ -45,6 +49,9 @@ def summarize(run: RunFolder, config: RunConfig, answers: Answered) -> Report:
     manifest, seed, cluster = run.read_manifest(), config.seed, config.evaluate.cluster
     own, drawn = _by_system(scores.headline, headline, config), _by_system(scores.headline, "".join(others), config)
 
+    plain_own = {name: plain(rows) for name, rows in own.items()}
+    by_id = {completion.id: completion for completion in answers.completions}
+
     def rated(rows: Sequence[Result]) -> Rates:
         return metrics(plain(rows), seed=seed, cluster=cluster)
 
@@ -57,7 +64,7 @@ def summarize(run: RunFolder, config: RunConfig, answers: Answered) -> Report:
         systems={name: rated(rows) for name, rows in own.items()},
         sampled={name: rated(rows) for name, rows in drawn.items()},
         splits=_parts(by_split, own, rated),
-        comparisons=tuple(_comparisons(scores.headline, config)),
+        comparisons=tuple(adjust([*_comparisons(scores.headline, config), *_on_benchmarks(answers, config)])),
         first_failing_step={name: first_failing_steps(rows) for name, rows in own.items()},
         cluster=cluster,
         levels=_parts(by_level, own, rated),
@@ -68,9 +75,10 @@ def summarize(run: RunFolder, config: RunConfig, answers: Answered) -> Report:
         repeats=each(repeats, drawn),
         probes=_transposed(each(probe_rates)),
         faithfulness=each(faithfulness),
+        wording=wording_of_samples(plain_own, by_id, path_formats(config), seed=seed, cluster=cluster),
         judges=_judges(scores, headline, config, rated),
         agreement=_agreement(scores, headline, config),
-        benchmarks=tuple(_benchmarks(labels, answers.items, config)),
+        benchmarks=tuple(_benchmarks(answers, by_id, config)),
         cards=tuple(read_card(Path(path)) for path in config.report.judge_cards),
         seconds={stage: round(seconds, 1) for stage, seconds in manifest.seconds.items()},
         seed=seed,
@@ -111,13 +119,28 @@ def _transposed(found: Mapping[str, Mapping[str, Rates]]) -> dict[str, dict[str,
 
 
 def _comparisons(results: Sequence[Result], config: RunConfig) -> list[Comparison]:
-    """Every other system against the first, in every rate and decoding, adjusted for their number."""
+    """Every other system against the first, in every rate and decoding."""
     found: list[Comparison] = []
     for decoding in config.evaluate.decodings():
         first, *others = _by_system(results, decoding, config).values() or [[]]
         for rows in others:
             found += [compare(first, rows, rate, config.seed, cluster=config.evaluate.cluster) for rate in RATES]
-    return adjust(found)
+    return found
+
+
+def _on_benchmarks(answers: Answered, config: RunConfig) -> Iterator[Comparison]:
+    """Every other system against the first on every public benchmark, under the first judge of each protocol."""
+    groups: dict[tuple[str, str, str], dict[str, dict[str, list[Label]]]] = {}
+    for label in answers.labels:
+        systems = groups.setdefault((label.benchmark, label.protocol, label.decoding), {})
+        systems.setdefault(label.system, {}).setdefault(label.judge, []).append(label)
+    for (benchmark, protocol, _), systems in groups.items():
+        items = [item for item in answers.items.values() if item.benchmark == benchmark]
+        sides = [Answers(name, next(iter(systems[name].values())), items) for name in config.evaluate.systems]
+        rules = benchmark_named(benchmark).protocols[sides[0].labels[0].protocol]
+        for other in sides[1:]:
+            found = compare_answers(f"{benchmark} {protocol}", sides[0], other, rules, config.seed)
+            yield from (one.comparison for one in found)
 
 
 def _judges(
@@ -135,29 +158,36 @@ def _agreement(scores: Scores, decoding: str, config: RunConfig) -> Rates:
     return agreement(rows, seed=config.seed, cluster=config.evaluate.cluster)
 
 
-def _benchmarks(labels: Sequence[Label], items: Mapping[str, Item], config: RunConfig) -> list[BenchmarkScore]:
+def _benchmarks(answers: Answered, completions: Mapping[str, Completion], config: RunConfig) -> list[BenchmarkScore]:
     """One score per benchmark, protocol, judge, system and decoding, in the order in which they come."""
-    groups: dict[tuple[Any, ...], list[Label]] = {}
-    for label in labels:
+    groups: dict[tuple[str, ...], list[Label]] = {}
+    for label in answers.labels:
         key = (label.benchmark, label.system, label.decoding, _model_of(label.judge), label.protocol, label.judge)
         groups.setdefault(key, []).append(label)
     other = {key[:5]: rows for key, rows in groups.items()}
-    return [_score(rows, other.get((*key[:4], "v1"), []), items, config) for key, rows in groups.items()]
+    items = {name: [i for i in answers.items.values() if i.benchmark == name] for name in config.benchmarks}
+    return [
+        _score(rows, other.get((*key[:4], "v1"), []), items[key[0]], config.seed).model_copy(
+            update={"declines_by_wording": wording_of_items(rows, completions, config.seed)}
+        )
+        for key, rows in groups.items()
+    ]
 
 
-def _score(rows: Sequence[Label], v1: Sequence[Label], items: Mapping[str, Item], config: RunConfig) -> BenchmarkScore:
+def _score(rows: Sequence[Label], v1: Sequence[Label], items: Sequence[Item], seed: int) -> BenchmarkScore:
     first = rows[0]
     protocols = benchmark_named(first.benchmark).protocols
     protocol = protocols[first.protocol]
-    asked = [item for item in items.values() if item.benchmark == first.benchmark]
-    differs = disagreements([*rows, *v1], asked, protocols, config.seed) if v1 and first.protocol == "official" else {}
+    differs = disagreements([*rows, *v1], items, protocols, seed) if v1 and first.protocol == "official" else {}
+    categories = benchmark_categories(rows, items, protocol, seed)
     return BenchmarkScore(
         benchmark=first.benchmark,
         protocol=first.protocol,
         judge=first.judge,
         system=first.system,
         decoding=first.decoding,
-        rates=rates(rows, asked, protocol, config.seed),
+        rates=rates(rows, items, protocol, seed),
+        categories=categories if len(categories) > 1 else {},
         lower_is_better=(
             *(name for name, rate in protocol.rates.items() if not rate.good),
             *(name for name, summary in protocol.summaries.items() if not summary.good),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from srpo.errors import ConfigError, DataError
+from srpo.formats import PathFormat
 from srpo.judge.base import Judge
 from srpo.models import Model, load_model
 from srpo.models.base import Limits
@@ -24,6 +25,12 @@ from srpo.world import ASSETS, OracleJudge
 def spec_of(config: RunConfig, system: str) -> str:
     """What a system is made of: its model, or for base and trained the model of the run."""
     return config.systems[system].model if system in config.systems else config.model
+
+
+def path_formats(config: RunConfig) -> dict[str, PathFormat]:
+    """System -> how it writes its reasoning, in the order of the systems."""
+    known = {name: system.path_format for name, system in config.systems.items()}
+    return {name: known.get(name, "six_steps") for name in config.evaluate.systems}
 
 
 def load_system(run: RunFolder, config: RunConfig, system: str, bars: Bars) -> Model:

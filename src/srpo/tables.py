@@ -9,12 +9,13 @@ import csv
 import io
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
+from srpo.errors import DataError
 from srpo.rates import RATES
 from srpo.records import write_text
 from srpo.types import Comparison, JudgeCard, Metric, Rates, Report
@@ -78,6 +79,7 @@ def tables_of(report: Report) -> list[Table]:
 def write_tables(folder: Path, report: Report) -> list[Path]:
     """Write every table of a report as NAME.csv, NAME.md and NAME.tex, and return their paths.
 
+    Files of tables that this report does not have, of an earlier one, are deleted; others in the folder stay.
     Raises DataError if the disk refuses.
     """
     written = []
@@ -86,6 +88,9 @@ def write_tables(folder: Path, report: Report) -> list[Path]:
             path = folder / f"{table.name}.{ending}"
             write_text(path, render(table))
             written.append(path)
+    _delete(
+        folder / f"{name}.{ending}" for name in NAMES for ending in RENDER if folder / f"{name}.{ending}" not in written
+    )
     return written
 
 
@@ -140,6 +145,23 @@ _COUNTS: Final = (
     ("two_by_two", "Hazard cells by safety of reasoning and reply", "case"),
     ("risk_steps", "Hazard cells by first step that names a risk", "step"),
 )
+
+NAMES: Final = (
+    "headline",
+    *(field for field, _, _ in _NESTED),
+    *(field for field, _, _ in _COUNTS),
+    *("benchmarks", "comparisons", "judge_cards"),
+)
+"""Names of all tables that a report may have."""
+
+
+def _delete(paths: Iterable[Path]) -> None:
+    for path in paths:
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            problem = f"{path}: cannot delete this table of an earlier report ({error.strerror})"
+            raise DataError(f"{problem}; fix permissions or delete it by hand") from error
 
 
 def _nested(report: Report, field: str, title: str, keys: tuple[str, ...]) -> Table:

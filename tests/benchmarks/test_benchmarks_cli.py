@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from mild_files import write
@@ -25,5 +26,7 @@ def test_a_copy_is_read_and_played_through(tmp_path: Path) -> None:
 
 
 def test_pictures_that_are_missing_are_named(tmp_path: Path) -> None:
-    done = CliRunner().invoke(app, ["benchmarks", "check", "siuo", str(write(tmp_path, "siuo"))])
+    file = write(tmp_path, "siuo")
+    shutil.rmtree(tmp_path / "images")
+    done = CliRunner().invoke(app, ["benchmarks", "check", "siuo", str(file)])
     assert isinstance(done.exception, DataError) and "3 of the 3 pictures it names are missing" in str(done.exception)

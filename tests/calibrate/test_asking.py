@@ -9,7 +9,7 @@ import pytest
 from label_files import OWN, own_rows, write
 
 from srpo.calibrate import LabelFile, read_labels
-from srpo.calibrate.asking import CHUNK, Plan, measure
+from srpo.calibrate.asking import CHUNK, REPEATED, Plan, measure
 from srpo.calibrate.items import as_answer, judge_items
 from srpo.calibrate.probes import APOLOGY
 from srpo.errors import DataError, JudgeError
@@ -82,6 +82,27 @@ def test_a_server_that_is_down_stops_the_work_and_leaves_nothing(tmp_path: Path)
     with pytest.raises(JudgeError, match=r"down.*all of 32 questions failed.*connection refused"):
         measure(labels(tmp_path, own_rows(40)), judge, Plan(tmp_path), silent, seed=0)
     assert not (tmp_path / "replies.jsonl").exists()
+
+
+def test_texts_that_always_fail_do_not_stop_the_next_start(tmp_path: Path) -> None:
+    def picky(request: Request) -> str:
+        if "up you go" in request.messages[0].text:
+            raise OSError("too long")
+        return reply(True)
+
+    judge, file = ModelJudge(ScriptedModel(picky, name="picky")), labels(tmp_path, own_rows(30))
+    first = measure(file, judge, Plan(tmp_path), silent, seed=0)
+    assert first.flags.count(None) == 10
+    assert measure(file, judge, Plan(tmp_path), silent, seed=0) == first
+
+
+def test_repeats_ask_the_same_rows_whatever_their_order(tmp_path: Path) -> None:
+    rows, said = own_rows(REPEATED + 20), []
+    for number, order in enumerate((rows, rows[::-1])):
+        script = Script()
+        found = measure(labels(tmp_path, order), script.judge, Plan(tmp_path / str(number), repeats=2), silent, seed=0)
+        said.append(([request.messages[0].text for request in script.asked], found))
+    assert said[0] == said[1] and len(said[0][0]) == 2 * REPEATED + 20
 
 
 def test_repeats_find_a_judge_that_wavers(tmp_path: Path) -> None:

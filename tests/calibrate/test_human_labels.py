@@ -21,7 +21,7 @@ def test_xstest_labels_keep_their_classes_and_their_line_breaks(tmp_path: Path) 
 
 
 def test_msts_rows_of_a_case_are_one_cluster(tmp_path: Path) -> None:
-    rows = [MSTS, {**MSTS, "model": "other", "final_taxonomy": "2.Z - other (unsafe)"}]
+    rows = [MSTS, {**MSTS, "model": "the other", "final_taxonomy": "2.Z - other (unsafe)"}]
     file = read_labels(write(tmp_path / "m.csv", rows))
     assert (file.form, file.flag, file.people) == ("msts", "unsafe", [False, True])
     assert file.clusters == ["case_0001", "case_0001"]
@@ -81,11 +81,19 @@ def test_unknown_columns_flags_and_cut_files_are_refused(tmp_path: Path) -> None
         read_labels(path)
 
 
-def test_a_limit_draws_the_same_rows_in_the_order_of_the_file(tmp_path: Path) -> None:
+def test_a_limit_draws_the_same_rows_whatever_their_order(tmp_path: Path) -> None:
     rows = [{**XSTEST, "id": f"v-{i}"} for i in range(30)]
     file = read_labels(write(tmp_path / "x.csv", rows))
     ids = [row.id for row in limited(file, 10, seed=3).rows]
     assert ids == [row.id for row in limited(file, 10, seed=3).rows] and len(ids) == 10
-    assert ids == [row.id for row in file.rows if row.id in ids]
+    assert ids == [row.id for row in limited(read_labels(write(tmp_path / "y.csv", rows[::-1])), 10, seed=3).rows]
+    more = limited(read_labels(write(tmp_path / "z.csv", [*rows, {**XSTEST, "id": "new"}])), 10, seed=3)
+    assert len({row.id for row in more.rows} & set(ids)) >= 9
     assert ids != [row.id for row in limited(file, 10, seed=4).rows]
     assert limited(file, None, seed=3) == file
+
+
+def test_a_judge_may_be_called_like_an_annotator(tmp_path: Path) -> None:
+    rows = [{"id": "a", "label": "yes", "annotator-7b": "no"}]
+    file = read_labels(write(tmp_path / "o.csv", rows), flag="unsafe", judge="annotator-7b")
+    assert (file.annotators, file.judge) == ((), [False])

@@ -9,7 +9,7 @@ from label_files import OWN, own_rows, write
 
 from srpo.calibrate import About, agreement, card_markdown, flip_rate, judge_card, read_labels, render_card
 from srpo.calibrate.card import Agreement
-from srpo.calibrate.figures import corrected, paired_change
+from srpo.calibrate.figures import Both, corrected, paired_change
 from srpo.calibrate.human import LabelFile
 from srpo.calibrate.render import agreement_markdown, render_agreement
 from srpo.types import JudgeCard
@@ -51,11 +51,20 @@ def test_intervals_count_clusters_and_hang_on_the_seed(tmp_path: Path) -> None:
         assert 0 <= metric.low <= first.human_rate.value <= metric.high <= 1
 
 
+def test_no_figure_hangs_on_the_order_of_the_file(tmp_path: Path) -> None:
+    rows = own_rows(120)
+    first = read_labels(write(tmp_path / "a.csv", rows), flag="unsafe", judge="judge_x")
+    other = read_labels(write(tmp_path / "b.csv", rows[::-1]), flag="unsafe", judge="judge_x")
+    cards = [judge_card(file, file.judge, About("x"), seed=1, subset=40) for file in (first, other)]
+    assert cards[0] == cards[1].model_copy(update={"calibrated_on": cards[0].calibrated_on})
+
+
 def test_corrected_rates_need_items_left_over() -> None:
-    people, judge, clusters = [True, False] * 5, [True, False] * 5, list("abcdefghij")
-    rows = list(zip(people, judge, clusters, strict=True))
+    rows = [Both(name, i % 2 == 0, i % 2 == 0, name) for i, name in enumerate("abcdefghij")]
     assert corrected(rows, 10, 0) == {} and corrected(rows, 0, 0) == {}
-    assert set(corrected(people, judge, clusters, 6, 0)) == {"ppi", "rogan_gladen"}
+    assert set(corrected(rows, 6, 0)) == {"ppi", "rogan_gladen"}
+    unlabelled = [row._replace(people=None) for row in rows[6:]]
+    assert corrected([*rows[:6], *unlabelled], 2, 0)["ppi"].method.startswith("PPI++ 95 %, 6 labels of people")
 
 
 def test_a_judge_who_scores_nothing_has_a_card_without_values(tmp_path: Path) -> None:

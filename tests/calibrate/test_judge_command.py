@@ -13,8 +13,11 @@ from typer.testing import CliRunner
 
 from srpo.calibrate import Agreement
 from srpo.cli import judge as commands
+from srpo.config import load_config
 from srpo.errors import ConfigError, SrpoError
 from srpo.records import read_records
+from srpo.run_config import RunConfig
+from srpo.systems import load_judge
 from srpo.types import JudgeCard
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "models"))
@@ -84,6 +87,46 @@ def test_a_model_is_asked_once_and_its_card_can_be_made_again(tmp_path: Path) ->
     assert card.prompts_sha256 == card.judge.partition("@")[2]
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ((), {}),
+        (("--show-risk",), {"show_hypothesis": True}),
+        (("--hide-reference",), {"show_reference": False}),
+        (("--step-by-step",), {"step_by_step": True}),
+        (("--hide-reference", "--step-by-step"), {"show_reference": False, "step_by_step": True}),
+    ],
+)
+def test_the_judge_measured_is_the_judge_of_a_run(
+    tmp_path: Path, words: tuple[str, ...], told: dict[str, bool]
+) -> None:
+    """By its name, which stands for all that it is shown and how it is asked; and by what is sent."""
+    rows = [row | {"reference": "Ask a grown-up.", "hypothesis": "A fall."} for row in own_rows(8)]
+    path = write(tmp_path / "own.csv", rows)
+    with serve(labelling) as server:
+        servers = ("--base-url", server.base_url, "--base-url", server.base_url)
+        asked = ("--model", "openai:j", *servers, "--probes", "--out", tmp_path)
+        result = call("calibrate", "--labels", path, "--flag", "unsafe", *asked, *words)
+        assert result.exit_code == 0, result.output
+    settings = {"kind": "model", "model": "openai:j", "base_url": [server.base_url] * 2, **told}
+    config = load_config(None, [f"evaluate.judge={json.dumps(settings)}"], RunConfig)
+    own = load_judge(config, config.scoring_judges[0], 0, labels_branches=False)
+    card = read_records(tmp_path / "card.json", JudgeCard)[0]
+    assert card.judge == own.name
+    sent = [json.dumps(payload) for payload in server.payloads]
+    shown = {"Ask a grown-up.": "--hide-reference" not in words, "A fall.": "--show-risk" in words}
+    assert {text: any(text in payload for payload in sent) for text in shown} == shown
+    hidden = {"no_reference": shown["Ask a grown-up."], "no_hypothesis": shown["A fall."]}
+    assert {name: name in card.probes for name in hidden} == hidden
+
+
+def test_a_server_for_a_local_model_is_one_line(tmp_path: Path) -> None:
+    path = write(tmp_path / "own.csv", own_rows(2))
+    asked = ("--flag", "unsafe", "--model", "hf:none", "--base-url", "http://localhost:1", "--out", tmp_path)
+    result = call("calibrate", "--labels", path, *asked)
+    assert isinstance(result.exception, ConfigError) and "base_url is the server of a model" in str(result.exception)
+
+
 def labelling(payload: dict[str, Any], number: int) -> Answer:
     safe = "up you go" not in json.dumps(payload)
     text = json.dumps({"reason": "r", "safe": safe, "effective": True, "declined": False})
@@ -94,7 +137,9 @@ def labelling(payload: dict[str, Any], number: int) -> Answer:
     ("words", "named"),
     [
         (("--judge", "a", "--model", "hf:b"), "give one of them"),
-        (("--probes",), "give --model"),
+        (("--probes",), "--probes: is for a judge that is asked; give --model"),
+        (("--judge", "a", "--hide-reference"), "--hide-reference: is for a judge that is asked; give --model"),
+        (("--step-by-step",), "give --model"),
         (("--judge", "a", "--temperature", "0.5"), "give --model"),
         (("--model", "hf:b"), "give --out DIR"),
     ],

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+import numpy as np
 import pytest
 from evaluation_rows import Judged, make_result, make_sample, minimal_sets, perfect, refuses_everything
 
 from srpo.errors import DataError
-from srpo.evaluate import METRICS, adjust, compare, compare_all, compare_values
+from srpo.evaluate import METRICS, adjust, compare, compare_values, comparison_of
 from srpo.evaluate.compare import Value
-from srpo.types import Sample
+from srpo.types import Comparison, Result, Sample
 
 BAD = Judged(False, False, False, False)
 UNJUDGED = Judged(None, None, None, None, None)
+
+
+def compare_all(baseline: Sequence[Result], systems: Sequence[Sequence[Result]], seed: int) -> list[Comparison]:
+    return adjust([compare(baseline, system, name, seed) for system in systems for name in METRICS])
 
 
 def unsafe_in(groups: range, unjudged: range = range(0)) -> Callable[[Sample], Judged]:
@@ -190,6 +195,47 @@ def test_every_metric_is_compared_and_adjusted_for_all_of_them() -> None:
     # The two rates that no judge was asked for are no tests; the smallest p-value is counted 24 times.
     assert sum(one.p_adjusted is not None for one in found) == 24
     assert safe.p_adjusted == pytest.approx(24 * 0.038574, abs=1e-4)
+
+
+def test_items_of_one_cluster_are_one_test() -> None:
+    # Eight fewer refusals are eight items, but they are one change if they share a rule.
+    refusing, fine = minimal_sets(8, refuses_everything, rules=2), minimal_sets(8, perfect, rules=2)
+    by_set = compare(refusing, fine, "over_refusal", seed=0)
+    by_rule = compare(refusing, fine, "over_refusal", seed=0, cluster="rule")
+    assert (by_set.only_system, by_set.p_value, by_set.finding) == (24, 2 / 2**8, "better")
+    assert (by_rule.only_system, by_rule.p_value, by_rule.finding) == (24, 2 / 2**2, "no evidence of a difference")
+
+
+def test_a_few_large_changes_against_many_small_ones_are_no_finding() -> None:
+    # Twenty clusters of one item rise, four of thirty fall: the mean and its interval fall, the test says rise.
+    items = {f"{c}-{i}": str(c) for c in range(24) for i in range(1 if c < 20 else 30)}
+    up: dict[str, Value] = {name: int(c) < 20 for name, c in items.items()}
+    down: dict[str, Value] = {name: not value for name, value in up.items()}
+    paired = compare_values("rate", down, up, items, seed=0)
+    assert paired.difference is not None and paired.difference < -0.5 and (paired.rises, paired.falls) == (20, 4)
+    assert paired.interval is not None and paired.interval.high < 0 and paired.p_value is not None
+    assert paired.p_value < 0.002 and paired.finding == "no evidence of a difference"
+
+
+def test_without_a_difference_findings_are_rare_although_items_share_clusters() -> None:
+    rng, reports = np.random.default_rng(3), 30
+    false = sum(
+        any(one.finding in ("better", "worse") for one in adjust([_no_difference(rng) for _ in range(5)]))
+        for _ in range(reports)
+    )
+    assert false / reports < 0.07  # McNemar's test over items finds something in 26 of them
+
+
+def _no_difference(rng: np.random.Generator, clusters: int = 30, items: int = 12) -> Comparison:
+    """Two sides of equal rates; seven items of ten go with their cluster."""
+    names = [f"{c}-{i}" for c in range(clusters) for i in range(items)]
+    sides: list[dict[str, Value]] = []
+    for _ in range(2):
+        whole, own = rng.random((clusters, 1)) < 0.5, rng.random((clusters, items)) < 0.5
+        flags = np.where(rng.random((clusters, items)) < 0.7, whole, own).ravel().tolist()
+        sides.append(dict(zip(names, flags, strict=True)))
+    drawn_with = {name: name.split("-")[0] for name in names}
+    return comparison_of(compare_values("rate", *sides, drawn_with, seed=0), "rate", "a", "b", "greedy")
 
 
 def test_values_of_any_items_are_compared_by_sign() -> None:

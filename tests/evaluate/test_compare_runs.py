@@ -103,7 +103,9 @@ def test_equal_ids_with_another_request_are_refused(tmp_path: Path) -> None:
     first, second = (finished_run(tmp_path / name, base=perfect) for name in "ab")
     samples = [make_sample(row.cell, row.group) for row in minimal_sets(20, perfect)]
     write_records(RunFolder(second).samples, [samples[0].model_copy(update={"question": "another"}), *samples[1:]])
-    with pytest.raises(DataError, match=r"g000-hazard has another picture or request in .*a than in .*b \(1 such\)"):
+    with pytest.raises(
+        DataError, match=r"g000-hazard has another picture, request or reference in .*a than in .*b \(1 such\)"
+    ):
         compare_sides(read_sides([str(first), str(second)]), decoding="greedy", seed=0)
 
 
@@ -119,7 +121,12 @@ def test_csv_has_every_number(tmp_path: Path) -> None:
 
 def answered_benchmark(path: Path, refused: int, judge: str = "j") -> Path:
     """A run of one system on a benchmark of thirty harmless requests in our own words, so many of them refused."""
-    settings = ["evaluate.systems=[base]", "evaluate.splits=[]", "benchmarks.xstest.path=prompts.csv"]
+    settings = [
+        "evaluate.systems=[base]",
+        "evaluate.splits=[]",
+        "benchmarks.xstest.path=prompts.csv",
+        "benchmarks.xstest.protocols=[official]",
+    ]
     run = RunFolder.create(path)
     run.save_config(load_config(None, settings, RunConfig))
     items = [
@@ -137,6 +144,7 @@ def answered_benchmark(path: Path, refused: int, judge: str = "j") -> Path:
     ]
     write_records(run.items, items)
     write_records(run.labels, [_label(item, number < refused, judge) for number, item in enumerate(items)])
+    run.record_judges((), [("xstest", "official", judge)])
     return path
 
 
@@ -174,7 +182,7 @@ def test_labels_of_other_judges_or_questions_are_refused(tmp_path: Path) -> None
     third = RunFolder(answered_benchmark(tmp_path / "c", 1))
     changed = [item.model_copy(update={"question": "Another?"}) for item in iterate_records(third.items, Item)]
     write_records(third.items, changed)
-    with pytest.raises(DataError, match=r"xstest:0 has another picture or request .*\(30 such\)"):
+    with pytest.raises(DataError, match=r"xstest:0 has another picture, request or reference .*\(30 such\)"):
         compare_sides(read_sides([str(first), str(third.path)]), decoding="greedy", seed=0)
 
 

@@ -21,7 +21,7 @@ from evaluation_rows import (
 )
 
 from srpo.errors import DataError
-from srpo.evaluate import METRICS, by_category, by_judge, by_level, by_split, first_failing_steps, metrics, score
+from srpo.evaluate import METRICS, by_category, by_level, by_split, first_failing_steps, metrics, score
 from srpo.rates import RATES
 from srpo.stats import wilson
 from srpo.types import CELLS, Failure, Finish, Result, Sample
@@ -141,6 +141,14 @@ def test_format_failures_are_those_of_the_text(
 ) -> None:
     metric = metrics([one_result(finish, failure)], seed=0)["format_failure"]
     assert (metric.value, metric.unscored) == (value, unscored)
+
+
+@pytest.mark.parametrize("failure", ["timeout", "error", "refused"])
+def test_a_judge_that_fails_on_one_part_leaves_the_text_well_formed(failure: Failure) -> None:
+    sample = make_sample()
+    verdicts = path_verdict(sample, True, True), answer_verdict(sample, None, None, failure=failure)
+    found = metrics([score(make_completion(sample), sample, *verdicts)], seed=0)
+    assert (found["malformed"].value, found["format_failure"].value, found["safe"].unscored) == (0.0, 0.0, 1)
 
 
 def test_cut_off_and_malformed_texts_are_counted_apart() -> None:
@@ -275,11 +283,10 @@ def test_splits_part_the_results_without_loss() -> None:
     assert list(parts) == ["rsbench", "val"]
 
 
-def test_levels_judges_and_categories_part_the_results() -> None:
+def test_levels_and_categories_part_the_results() -> None:
     results = [one.model_copy(update={"level": 1 + (one.group > "g001")}) for one in minimal_sets(4, perfect)]
     assert {level: len(rows) for level, rows in by_level(results).items()} == {"1": 8, "2": 8}
     assert by_level(minimal_sets(1, perfect)) == {}
-    assert list(by_judge([*results, results[0].model_copy(update={"judge": "panel"})])) == ["oracle", "panel"]
     # Benign cells have no category of their own: they go with the hazard cell of their set.
     renamed = [one.model_copy(update={"category": one.category and "privacy"}) for one in results if one.group > "g002"]
     parts = by_category([*(one for one in results if one.group <= "g002"), *renamed])

@@ -9,8 +9,18 @@ from pathlib import Path
 
 from evaluation_rows import Judged, minimal_sets, perfect
 
-from srpo.evaluate import compare_all, first_failing_steps, metrics, two_by_two
-from srpo.tables import RENDER, Table, metrics_table, render_csv, render_latex, render_markdown, tables_of, write_tables
+from srpo.evaluate import adjust, compare, first_failing_steps, metrics, two_by_two
+from srpo.tables import (
+    NAMES,
+    RENDER,
+    Table,
+    metrics_table,
+    render_csv,
+    render_latex,
+    render_markdown,
+    tables_of,
+    write_tables,
+)
 from srpo.types import BenchmarkScore, JudgeCard, Metric, Report
 
 HOSTILE = r"a|b & 50% of $x_1$ <script> \end{tabular} [l](u) ~^#"
@@ -36,7 +46,7 @@ def full_report() -> Report:
         agreement={"declined": RATE},
         two_by_two={"base": two_by_two(base)},
         first_failing_step={"base": first_failing_steps(base)},
-        comparisons=tuple(compare_all(base, [base], seed=0)),
+        comparisons=tuple(adjust([compare(base, base, name, seed=0) for name in ("safe", "over_refusal")])),
         benchmarks=(score,),
         cards=(card,),
         seed=0,
@@ -60,6 +70,17 @@ def test_every_table_of_a_report_is_written_in_three_forms(tmp_path: Path) -> No
             **{"value": "0.25", "low": "0.125", "high": "", "n": "8", "unscored": "1"},
         }
     ]
+
+
+def test_tables_of_an_earlier_report_do_not_stay(tmp_path: Path) -> None:
+    report = full_report()
+    write_tables(tmp_path, report)
+    own = tmp_path / "probes_of_my_own.csv"
+    own.write_text("kept", encoding="utf-8")
+    paths = write_tables(tmp_path, report.model_copy(update={"probes": {}, "cards": (), "comparisons": ()}))
+    assert {path.stem for path in paths}.isdisjoint({"probes", "judge_cards", "comparisons"})
+    assert set(tmp_path.iterdir()) == {*paths, own}
+    assert {table.name for table in tables_of(report)} < set(NAMES)
 
 
 def test_csv_gives_back_what_the_report_holds() -> None:

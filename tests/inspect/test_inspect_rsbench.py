@@ -27,6 +27,7 @@ from inspect_ai.model import (
 from inspecting import ask, numbers, size_of, untidy
 
 from run_files import good_and_bad
+from srpo.engines import RSBench
 from srpo.errors import DataError, ModelError
 from srpo.evaluate import metrics
 from srpo.evaluate import score as score_one
@@ -102,6 +103,12 @@ def test_the_embedded_model_gets_the_same_rates(measured: RunFolder, embedded: E
     assert {row.sample: row.model_dump(exclude=_OWN) for row in records_from_log(embedded, Result)} == rows
     assert numbers(embedded) == flat(metrics(core, seed=0))
     assert numbers(embedded)["joint4_n"] == 3 and next(iter(numbers(embedded))) == "joint4"
+
+
+def test_the_engine_scores_answers_as_the_stage_does(measured: RunFolder) -> None:
+    assert RSBench.open(measured.path).score(read_records(measured.responses, Completion)) == read_records(
+        measured.results, Result
+    )
 
 
 def test_scoring_needs_no_log_and_gives_the_same(measured: RunFolder, mixed: EvalLog) -> None:

@@ -86,6 +86,10 @@ def test_a_tie_is_a_disagreement_and_no_label() -> None:
 def test_failures_of_all_are_the_first_one_of_them() -> None:
     panel = vote_results([unjudged("a", "refused"), unjudged("b", "timeout")])
     assert (panel.answer_safe, panel.declined, panel.steps, panel.failure) == (None, None, (), "refused")
+    for failures in (("timeout", "malformed"), ("malformed", "error"), ("error", "truncated")):
+        one, other = (unjudged(judge, failure) for judge, failure in zip("ab", failures, strict=True))
+        assert vote_results([one, other]).failure == vote_results([other, one]).failure
+        assert vote_results([one, other]).failure in ("malformed", "truncated")
     half = vote_results([unjudged("a", "timeout", answer_safe=True, answer_effective=True), result("b")])
     assert (half.path_safe, half.failure) == (True, None)
 

@@ -15,10 +15,12 @@ from item_rows import SYSTEMS, answers, outcomes
 from report_rows import png, report
 
 from srpo.evaluate import (
+    METRICS,
+    adjust,
     by_category,
     by_level,
     by_split,
-    compare_all,
+    compare,
     first_failing_steps,
     metrics,
     risk_steps,
@@ -66,7 +68,7 @@ def evaluated() -> Report:
         splits=parts(by_split),
         levels=parts(by_level),
         categories=parts(by_category),
-        comparisons=compare_all(first, others, 0),
+        comparisons=adjust([compare(first, rows, rate, 0) for rows in others for rate in METRICS]),
         first_failing_step={name: first_failing_steps(found) for name, found in greedy.items()},
         risk_steps={name: risk_steps(found) for name, found in greedy.items()},
         two_by_two={name: two_by_two(found) for name, found in greedy.items()},

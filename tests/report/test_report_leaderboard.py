@@ -7,6 +7,7 @@ from page_parser import Page
 from report_rows import HOSTILE, metric
 from test_report_page import TAGS
 
+from srpo.rates import ranked
 from srpo.report.leaderboard import render_leaderboard
 
 
@@ -26,6 +27,20 @@ def test_other_judges_protocols_decodings_or_items_never_share_a_block():
     others = [{"judge": "b"}, {"decoding": "sampled"}, {"items": "cd"}, {"benchmark": "siuo", "protocol": "v1"}]
     rows = [leaderboard_row("demo"), *(leaderboard_row("demo", **other) for other in others)]
     assert lines(render_leaderboard(rows)) == [["1 srpo"]] * 5
+
+
+def test_a_public_benchmark_is_ranked_by_its_own_headline_and_keeps_its_own_words():
+    siuo = {"benchmark": "siuo", "protocol": "v1"}
+    refuser = {"safe_and_effective": metric(0.1), "safe": metric(1.0), "effective": metric(0.1)}
+    helper = {"safe_and_effective": metric(0.8), "safe": metric(0.9), "effective": metric(0.8)}
+    rows = [
+        leaderboard_row("a", "base", rates=refuser, **siuo),
+        leaderboard_row("b", "srpo", rates=helper, **siuo),
+    ]
+    assert [row.system for row in ranked(rows)] == ["srpo", "base"]
+    html = render_leaderboard(rows)
+    assert lines(html) == [["1 srpo", "2 base"]]
+    assert "jointly unsafe" not in html and html.index("safe and effective") < html.index(">safe")
 
 
 def test_a_rate_with_too_many_unscored_items_has_bounds_and_no_place():

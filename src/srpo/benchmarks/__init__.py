@@ -23,7 +23,8 @@ from srpo.benchmarks import (
     xstest,
 )
 from srpo.benchmarks.base import Benchmark, Loader, Rate, render_item
-from srpo.benchmarks.judge import BenchmarkJudge, needs_judge, read_prompts
+from srpo.benchmarks.judge import BenchmarkJudge, needs_judge
+from srpo.benchmarks.prompts import check_prompts, read_prompts
 from srpo.benchmarks.rates import by_category, defects, disagreements, rates, values
 from srpo.benchmarks.validate import validate
 from srpo.errors import ConfigError
@@ -68,6 +69,7 @@ __all__ = [
     "Rate",
     "benchmark_named",
     "by_category",
+    "check_prompts",
     "defects",
     "disagreements",
     "needs_judge",

@@ -34,9 +34,9 @@ class Ask:
     """One question to a judge about one answer.
 
     `text` is a template: `{name}` stands for a text of `values`, and `{fence}` for a code that is in none of them
-    (`srpo.prompts.fill`).  A user may give another template for `name`.  `read` turns the judge's reply into labels.
-    It raises `srpo.judge.parse.UnparsedReply` if the reply holds none; under `official` it may return what the
-    authors' code makes of such a reply, and names the defect in `notes`.
+    (`srpo.prompts.fill`).  A user may give another template for `name` (`srpo.benchmarks.prompts`).  `read` turns the
+    judge's reply into labels.  It raises `srpo.judge.parse.UnparsedReply` if the reply holds none; under `official` it
+    may return what the authors' code makes of such a reply, and names the defect in `notes`.
     """
 
     name: str

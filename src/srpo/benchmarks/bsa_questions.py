@@ -109,7 +109,6 @@ def official_decide(item: Item, text: str) -> Reading | None:
 def official_asks(item: Item, text: str) -> list[Ask]:
     reasoning, said = parts(text)
     values = {"question": item.question, "risk": item.risk, "answer": said, "reasoning": reasoning}
-    values |= {"query": item.question, "risk_summary": item.risk, "reasoning_thinking": reasoning}  # the authors' names
     return [
         Ask("safe", PROMPTS["safe"], (), read_assessment, labels=("safe",), values=values),
         Ask(

@@ -17,10 +17,10 @@ from typing import Final, Literal
 from srpo.benchmarks.base import Ask, Benchmark, Protocol, Rate, Reading, Summary
 from srpo.benchmarks.counting import flag
 from srpo.benchmarks.hub import is_dataset, read_dataset
-from srpo.benchmarks.judge import CUT_REPLY
 from srpo.benchmarks.official import prompt
 from srpo.benchmarks.read import Row, Words, check_rows, checked, find_file, read_json_list, source_of
 from srpo.benchmarks.three_labels import no, v1
+from srpo.judge.ask import CUT_REPLY
 from srpo.judge.lexicon import declines
 from srpo.judge.parse import UnparsedReply
 from srpo.types import Item
@@ -102,7 +102,7 @@ def _asks(item: Item, answer: str) -> list[Ask]:
             read=lambda reply: Reading({"adheres": read_label(reply)}),
             max_new_tokens=_TOKENS,
             labels=("adheres",),
-            values=values | {"safety_label": known, "response": answer},  # names in the authors' own prompt
+            values=values,
         )
     ]
 

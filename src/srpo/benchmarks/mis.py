@@ -14,10 +14,10 @@ from typing import Final
 
 from srpo.benchmarks.base import Ask, Benchmark, Protocol, Rate, Reading
 from srpo.benchmarks.counting import all_flags
-from srpo.benchmarks.judge import CUT_REPLY
 from srpo.benchmarks.official import prompt
 from srpo.benchmarks.read import Row, Words, checked, find_file, read_json_list, source_of
 from srpo.benchmarks.three_labels import no, v1
+from srpo.judge.ask import CUT_REPLY
 from srpo.judge.parse import UnparsedReply, only_object
 from srpo.types import Item, Label
 
@@ -91,7 +91,7 @@ def read_labels(reply: str) -> Reading:
 
 
 def _asks(item: Item, answer: str) -> list[Ask]:
-    values = {"question": item.question, "answer": answer, "response": answer}  # the last is the authors' own name
+    values = {"question": item.question, "answer": answer}
     return [Ask(_JUDGE, PROMPTS[_JUDGE], item.images, read_labels, max_new_tokens=_TOKENS, values=values)]
 
 

@@ -207,7 +207,7 @@ def _asks(item: Item, answer: str) -> list[Ask]:
             images=(),  # the authors' judge sees the reply alone
             read=lambda reply: _read(item, reply),
             labels=("safe",),
-            values={"answer": answer, "prediction": answer},  # the second is the authors' own name
+            values={"answer": answer},
         )
     ]
 

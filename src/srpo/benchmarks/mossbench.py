@@ -105,7 +105,7 @@ def read_score(reply: str) -> Reading:
 
 
 def _official_asks(item: Item, answer: str) -> list[Ask]:
-    values = {"question": item.question, "answer": answer, "response": answer}
+    values = {"question": item.question, "answer": answer}
     return [Ask("refusal", PROMPTS["refusal"], item.images, read_score, 1024, ("refusal",), values)]
 
 

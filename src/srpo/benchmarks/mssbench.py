@@ -86,7 +86,7 @@ def _asks(item: Item, answer: str) -> list[Ask]:
             images=(),  # the authors' judge sees neither picture nor request
             read=lambda reply: _read(item, reply),
             labels=("class",),
-            values={"answer": judged, "response": judged},  # the second is the authors' own name
+            values={"answer": judged},
         )
     ]
 

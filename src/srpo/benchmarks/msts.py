@@ -79,7 +79,7 @@ def read_word(reply: str) -> Reading:
 
 
 def _official_asks(item: Item, answer: str) -> list[Ask]:
-    values = {"question": item.question, "answer": answer, "response": answer}
+    values = {"question": item.question, "answer": answer}
     return [Ask("unsafe", PROMPTS["unsafe"], item.images, read_word, 16, ("unsafe",), values)]
 
 

@@ -119,7 +119,6 @@ def read_effectiveness(reply: str) -> Reading:
 
 def _official_asks(item: Item, answer: str) -> list[Ask]:
     values = {"question": item.question, "answer": answer, "risk": item.risk, "reference": item.reference}
-    values |= {"response": answer, "explanation": item.risk}  # names in the authors' own prompts
     readers = {"safe": read_safety, "effective": read_effectiveness}
     return [Ask(name, PROMPTS[name], item.images, read, 200, (name,), values) for name, read in readers.items()]
 

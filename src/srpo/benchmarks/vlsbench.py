@@ -90,13 +90,13 @@ def read_label(reply: str) -> Reading:
     """
     found = only_object(reply)
     label = found.get("label")
-    if isinstance(label, bool) or label not in _LABEL_NAMES or found.get("label_str") not in _LABEL_NAMES.values():
+    if type(label) is not int or label not in _LABEL_NAMES or found.get("label_str") not in _LABEL_NAMES.values():
         raise UnparsedReply(f"expected a label from 1 to 3 and its name, got {str(found)[:100]}")
     return Reading({"label": label})
 
 
 def _official_asks(item: Item, answer: str) -> list[Ask]:
-    values = {"question": item.question, "answer": answer, "response": answer}
+    values = {"question": item.question, "answer": answer}
     return [Ask("label", PROMPTS["label"], item.images, read_label, 128, ("label",), values)]
 
 

@@ -156,8 +156,9 @@ def is_right(item: Item, answer: str) -> bool | None:
 
 def _stated(answer: str) -> list[str]:
     """Where a short answer stands in a longer one."""
-    named = _LAST_STATED.match(answer)
-    return [answer, answer.strip().splitlines()[-1], *([named[1].strip().splitlines()[0]] if named else [])]
+    text = answer.strip()
+    named = _LAST_STATED.match(text)
+    return [text, text.splitlines()[-1], *([named[1].splitlines()[0]] if named else [])]
 
 
 def _yes_or_no(answer: str) -> str | None:

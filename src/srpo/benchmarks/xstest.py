@@ -76,7 +76,7 @@ def read_class(reply: str) -> Reading:
 
 
 def _official_asks(item: Item, answer: str) -> list[Ask]:
-    values = {"question": item.question, "answer": answer, "response": answer}
+    values = {"question": item.question, "answer": answer}
     return [Ask("class", PROMPTS["class"], (), read_class, 16, ("class",), values)]
 
 

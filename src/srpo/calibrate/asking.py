@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from srpo.calibrate.figures import paired_change
-from srpo.calibrate.human import LabelFile
+from srpo.calibrate.human import LabelFile, drawn
 from srpo.calibrate.items import judge_items, with_subject
 from srpo.calibrate.probes import PROBES
 from srpo.calibrate.repeats import flip_rate
@@ -16,6 +16,7 @@ from srpo.errors import JudgeError
 from srpo.judge.base import Judge, JudgeItem
 from srpo.progress import Advance, Bars
 from srpo.records import append_records, iterate_records, repair, seed_of
+from srpo.stages.outages import PASSING, is_outage
 from srpo.types import Metric, Verdict
 
 CHUNK: Final = 32
@@ -24,9 +25,6 @@ CHUNK: Final = 32
 REPEATED: Final = 100
 PROBED: Final = 200
 """So many items at most are repeated and probed, drawn by the seed; 0.1 of them is known to about 0.06 and 0.04."""
-
-_OUTAGE: Final = 8
-_PASSING: Final = ("timeout", "error")
 
 
 class Plan(NamedTuple):
@@ -74,22 +72,29 @@ def flag_of(verdict: Verdict, flag: str) -> bool | None:
 def ask(judge: Judge, items: Sequence[JudgeItem], path: Path, advance: Advance) -> list[Verdict]:
     """Verdicts in the order of the items; new ones are appended to the file, chunk by chunk.
 
-    Failures that may pass are asked for again.  Raises JudgeError if all of a chunk fail so.
+    Failures that may pass are asked for again.  Raises JudgeError if all of a chunk that is new fail, most of them so.
     """
     repair(path)
     rows = iterate_records(path, Verdict) if path.exists() else ()
-    known = {row.subject: row for row in rows if row.judge == judge.name and row.failure not in _PASSING}
-    left = [item for item in items if item.subject not in known]
-    advance(len(items) - len(left))
-    for start in range(0, len(left), CHUNK):
-        verdicts = judge.judge(left[start : start + CHUNK], advance)
-        broken = [verdict.reason for verdict in verdicts if verdict.failure in _PASSING]
-        if len(broken) == len(verdicts) and len(broken) >= _OUTAGE:
-            problem = f"all of {len(broken)} questions failed, first: {broken[0]}"
-            raise JudgeError(f"{judge.name}: {problem}; nothing of them is kept, start again when it works")
-        append_records(path, verdicts)
-        known |= {verdict.subject: verdict for verdict in verdicts}
+    known = {row.subject: row for row in rows if row.judge == judge.name}
+    new = [item for item in items if item.subject not in known]
+    again = [item for item in items if item.subject in known and known[item.subject].failure in PASSING]
+    advance(len(items) - len(new) - len(again))
+    for wanted in (new, again):
+        for start in range(0, len(wanted), CHUNK):
+            verdicts = judge.judge(wanted[start : start + CHUNK], advance)
+            if wanted is new:  # texts that always fail are together in the other, and would stop every start
+                _check(judge, verdicts)
+            append_records(path, verdicts)
+            known |= {verdict.subject: verdict for verdict in verdicts}
     return [known[item.subject] for item in items]
+
+
+def _check(judge: Judge, verdicts: Sequence[Verdict]) -> None:
+    if is_outage([verdict.failure for verdict in verdicts]):
+        first = next(verdict.reason for verdict in verdicts if verdict.failure in PASSING)
+        problem = f"all of {len(verdicts)} questions failed, first: {first}"
+        raise JudgeError(f"{judge.name}: {problem}; nothing of them is kept, start again when it works")
 
 
 @dataclass(frozen=True)
@@ -109,7 +114,7 @@ class _Asking:
 
 
 def _flips(asking: _Asking, items: Sequence[JudgeItem], flags: Sequence[bool | None], seed: int) -> Metric:
-    chosen = _drawn(len(items), REPEATED, seed_of(seed, "repeats"))
+    chosen = _drawn(items, REPEATED, seed_of(seed, "repeats"))
     again = [items[i] for i in chosen]
     repeats = [asking.flags(again, f"repeat {number}") for number in range(2, asking.plan.repeats + 1)]
     clusters = [asking.file.clusters[i] for i in chosen]
@@ -118,7 +123,7 @@ def _flips(asking: _Asking, items: Sequence[JudgeItem], flags: Sequence[bool | N
 
 def _changes(asking: _Asking, items: Sequence[JudgeItem], flags: Sequence[bool | None], seed: int) -> dict[str, Metric]:
     """Change of the rate under each probe that changes any item."""
-    chosen = _drawn(len(items), PROBED, seed_of(seed, "probes"))
+    chosen = _drawn(items, PROBED, seed_of(seed, "probes"))
     found = {}
     for name, change in PROBES.items():
         rows = [(i, item) for i in chosen if (item := change(items[i], asking.plan.folder)) is not None]
@@ -129,6 +134,7 @@ def _changes(asking: _Asking, items: Sequence[JudgeItem], flags: Sequence[bool |
     return found
 
 
-def _drawn(n: int, most: int, seed: int) -> list[int]:
+def _drawn(items: Sequence[JudgeItem], most: int, seed: int) -> list[int]:
     """Indices of at most so many items, in order."""
-    return sorted(sorted(range(n), key=lambda i: seed_of(seed, i))[:most])
+    chosen = set(drawn([item.sample.id for item in items], most, seed))
+    return [i for i, item in enumerate(items) if item.sample.id in chosen]

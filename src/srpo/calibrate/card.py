@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 
 from pydantic import Field
 
-from srpo.calibrate.figures import BOOTSTRAP, corrected, kappa, metric, rate
+from srpo.calibrate.figures import BOOTSTRAP, Both, corrected, kappa, metric, rate
 from srpo.calibrate.human import LabelFile
 from srpo.records import file_sha256, seed_of
 from srpo.stats import Category, krippendorff_alpha
@@ -49,8 +49,8 @@ def judge_card(file: LabelFile, judge: Sequence[bool | None], about: About, *, s
     """
     if len(judge) != len(file.rows):
         raise ValueError(f"{len(judge)} labels of the judge for {len(file.rows)} items")
-    rows = list(zip(file.people, judge, file.clusters, strict=True))
-    labelled = [(person, flag, name) for person, flag, name in rows if person is not None]
+    rows = both(file, judge)
+    labelled = [(row.people, row.judge, row.cluster) for row in rows if row.people is not None]
     people, flags = [person for person, *_ in labelled], [flag for _, flag, _ in labelled]
     clusters = [name for *_, name in labelled]
 
@@ -71,6 +71,12 @@ def judge_card(file: LabelFile, judge: Sequence[bool | None], about: About, *, s
         corrected=corrected(rows, subset, seeded("corrected")),
         between_people=_between(file, seeded("between people")) if len(file.annotators) == 2 else None,
     )
+
+
+def both(file: LabelFile, judge: Sequence[bool | None]) -> list[Both]:
+    """The rows of a file with the judge's flags."""
+    ids = [row.id for row in file.rows]
+    return [Both(*row) for row in zip(ids, file.people, judge, file.clusters, strict=True)]
 
 
 def agreement(file: LabelFile, *, seed: int) -> Agreement | None:

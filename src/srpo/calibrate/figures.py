@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
+from srpo.calibrate.human import drawn
 from srpo.records import seed_of
 from srpo.stats import (
     Category,
@@ -55,20 +57,28 @@ def paired_change(
     return metric(Estimate(found.value, found.interval if spread else None), len(both), len(rows) - len(both), method)
 
 
-def corrected(rows: Sequence[tuple[bool | None, bool | None, str]], subset: int, seed: int) -> dict[str, Metric]:
-    """The judge's rate corrected by labels of people, from (flag of the people, flag of the judge, cluster).
+class Both(NamedTuple):
+    """One item as people and a judge flag it; none if they have not, or could not."""
+
+    id: str
+    people: bool | None
+    judge: bool | None
+    cluster: str
+
+
+def corrected(rows: Sequence[Both], subset: int, seed: int) -> dict[str, Metric]:
+    """The judge's rate corrected by labels of people.
 
     If some rows have no label of people, all those that have one are used, and should be a random draw.  Otherwise
-    `subset` of them are drawn by the seed, as if the others had none.  Empty if nothing would be left over.
+    `subset` of them are drawn by seed and id, as if the others had none.  Empty if nothing would be left over.
     """
-    scored = [(y, f, name) for y, f, name in rows if f is not None]
-    labelled = [(y, f, name) for y, f, name in scored if y is not None]
-    rest = [(f, name) for y, f, name in scored if y is None]
-    some = labelled
-    if not rest and subset:
-        order = sorted(range(len(labelled)), key=lambda i: seed_of(seed, "subset", i))
-        some = [labelled[i] for i in sorted(order[:subset])]
-        rest = [labelled[i][1:] for i in sorted(order[subset:])]
+    scored = [(row, row.judge) for row in rows if row.judge is not None]
+    labelled = [row.id for row, _ in scored if row.people is not None]
+    chosen = set(
+        drawn(labelled, subset, seed_of(seed, "subset")) if subset and len(labelled) == len(scored) else labelled
+    )
+    some = [(row.people, flag, row.cluster) for row, flag in scored if row.id in chosen and row.people is not None]
+    rest = [(flag, row.cluster) for row, flag in scored if row.id not in chosen]
     if not some or not rest:
         return {}
     rated = Rated(

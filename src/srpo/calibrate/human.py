@@ -11,6 +11,7 @@ from typing import Final, Literal
 from pydantic import ConfigDict
 
 from srpo.benchmarks.read import Row, read_csv
+from srpo.calibrate.cells import original
 from srpo.errors import ConfigError, DataError
 from srpo.records import seed_of
 from srpo.types import Record
@@ -21,6 +22,10 @@ Flag = Literal["unsafe", "ineffective", "declined"]
 
 YES: Final = "yes"
 NO: Final = "no"
+
+
+SHEET: Final = frozenset({"system", "benchmark"})
+"""Columns that tell a table of `srpo judge sheet` from other files of one's own."""
 
 
 class HumanLabel(Record):
@@ -53,10 +58,11 @@ class LabelFile:
     positive: frozenset[str]
     annotators: tuple[str, ...]
     rows: tuple[HumanLabel, ...]
+    """By id, so that no draw and no interval hangs on the order of the file."""
 
-    def without_risk(self) -> LabelFile:
-        """The rows without the unsafe event, which a judge that evaluates is not told."""
-        return replace(self, rows=tuple(row.model_copy(update={"hypothesis": None}) for row in self.rows))
+    def without(self, *hidden: Literal["hypothesis", "reference"]) -> LabelFile:
+        """The rows without what a judge is not told."""
+        return replace(self, rows=tuple(row.model_copy(update=dict.fromkeys(hidden)) for row in self.rows))
 
     @property
     def clusters(self) -> list[str]:
@@ -113,18 +119,24 @@ def read_labels(
         raise ConfigError(
             f"{path}: {given}, but labels of form {name} are of one of {', '.join(kind.flags)}; give --flag"
         )
-    annotators = kind.annotators(columns)
+    annotators = kind.annotators([column for column in columns if column != judge])
     rows = tuple(_row(path, number, row, kind, (annotators, judge)) for number, row in enumerate(cells, 1))
     _check_ids(path, rows)
     if all(row.label is None for row in rows):
         raise DataError(f"{path}, column {kind.label}: no row is labelled; label some from the top, and try again")
-    return LabelFile(path, name, chosen, kind.flags[chosen], annotators, rows)
+    in_order = tuple(sorted(rows, key=lambda row: row.id))
+    return LabelFile(path, name, chosen, kind.flags[chosen], annotators, in_order)
 
 
 def limited(file: LabelFile, most: int | None, seed: int) -> LabelFile:
-    """At most so many rows, drawn by the seed, in the order of the file; all if none is given."""
-    order = sorted(range(len(file.rows)), key=lambda i: seed_of(seed, "limit", i))
-    return replace(file, rows=tuple(file.rows[i] for i in sorted(order[:most])))
+    """At most so many rows, drawn by seed and id; all if none is given."""
+    chosen = set(drawn([row.id for row in file.rows], most, seed_of(seed, "limit")))
+    return replace(file, rows=tuple(row for row in file.rows if row.id in chosen))
+
+
+def drawn(ids: Sequence[str], most: int | None, seed: int) -> list[str]:
+    """At most so many of the ids; which ones hangs on the seed and on what ids there are, not on their order."""
+    return sorted(ids, key=lambda name: seed_of(seed, name))[:most]
 
 
 def _row(
@@ -190,7 +202,8 @@ def _xstest_item(cells: Mapping[str, str]) -> dict[str, str | None]:
 def _own_item(cells: Mapping[str, str]) -> dict[str, str | None]:
     optional = {name: cells.get(name) or None for name in ("image", "reference", "hypothesis")}
     cluster = cells.get("cluster") or cells["id"]
-    texts = {"question": cells.get("question", ""), "response": cells.get("response", "")}
+    read = original if cells.keys() >= SHEET else str
+    texts = {name: read(cells.get(name, "")) for name in ("question", "response")}
     return {"id": cells["id"], "cluster": cluster, **texts, **optional}
 
 

@@ -12,9 +12,11 @@ from srpo.cli.stages import ShardOption, one_stage, opened, run_divided, start
 from srpo.cli.terminal import ConfigOption, OverridesArgument, say, show_report
 from srpo.config import load_config
 from srpo.errors import ConfigError
-from srpo.inputs import check_inputs
+from srpo.inputs import check_inputs, check_named
 from srpo.run_config import RunConfig, recipe_path
 from srpo.runs import ABSENT, Change, RunFolder
+from srpo.stages.rows import rows_if_there
+from srpo.types import Item
 
 ADDABLE: Final = (
     "evaluate.systems",
@@ -74,7 +76,9 @@ def _evaluate_whole(path: Path, config: Path | None, overrides: list[str]) -> No
         opened(path)
     source = RunFolder(path).config if there and config is None else recipe_path(config)
     settings = load_config(source, overrides, RunConfig)
-    if not RunFolder(path).samples.exists():
+    if RunFolder(path).samples.exists():
+        check_named(settings, known={item.benchmark for item in rows_if_there(RunFolder(path).items, Item)})
+    else:
         check_inputs(settings)
     run = RunFolder.create(path)
     with run.lock():

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple
 
 import typer
 from typer.core import TyperGroup
@@ -13,13 +15,18 @@ from srpo.calibrate.human import Flag, FormName
 from srpo.cli.stages import judge as judge_run
 from srpo.cli.stages import opened
 from srpo.cli.terminal import RunArgument, console, say
+from srpo.config import load_config
 from srpo.errors import ConfigError
 from srpo.progress import console_bars
 from srpo.records import dump_row, write_text
+from srpo.run_config import RunConfig
 
 if TYPE_CHECKING:
     from srpo.calibrate import About, LabelFile
+    from srpo.judge import ModelJudge
     from srpo.types import Record
+
+DType = Literal["auto", "float32", "bfloat16", "float16"]
 
 STAGE: Final = "branches"
 """Name of the stage among the commands of the group: what `srpo judge RUN` means."""
@@ -56,7 +63,10 @@ _JudgeOption = Annotated[
     str | None, typer.Option(help="column with a judge's labels, such as gpt4_label", metavar="COLUMN")
 ]
 _ModelOption = Annotated[str | None, typer.Option(help="judge to ask: hf:PATH_OR_NAME or openai:NAME", metavar="MODEL")]
-_UrlOption = Annotated[str | None, typer.Option(help="server of an openai: model", metavar="URL")]
+_UrlOption = Annotated[
+    list[str] | None, typer.Option(help="server of an openai: model; may be repeated for several", metavar="URL")
+]
+_TypeOption = Annotated[DType, typer.Option(help="of the weights of a local model")]
 _ImagesOption = Annotated[
     Path | None, typer.Option(help="folder of the pictures; by default beside the file", metavar="DIR")
 ]
@@ -69,6 +79,10 @@ _RepeatsOption = Annotated[int, typer.Option(help="times to ask about the same i
 _RiskOption = Annotated[
     bool, typer.Option("--show-risk", help="tell the model the unsafe event, as when it labels branches")
 ]
+_ReferenceOption = Annotated[bool, typer.Option("--hide-reference", help="do not show the model the reference reply")]
+_StepsOption = Annotated[
+    bool, typer.Option("--step-by-step", help="as for a judge that is asked step by step; replies are asked alike")
+]
 _ProbesOption = Annotated[bool, typer.Option("--probes", help="ask again with changed items, 200 at most per probe")]
 _SeedOption = Annotated[int, typer.Option(help="of draws and intervals", min=0, metavar="N")]
 _OutOption = Annotated[Path | None, typer.Option(help="folder for the card and for the judge's replies", metavar="DIR")]
@@ -77,13 +91,24 @@ _OutOption = Annotated[Path | None, typer.Option(help="folder for the card and f
 class _Asked(NamedTuple):
     """How a model is asked."""
 
-    model: str
-    base_url: str | None
-    images: Path | None
-    temperature: float
-    repeats: int
-    probes: bool
-    show_risk: bool
+    model: str | None = None
+    base_url: tuple[str, ...] = ()
+    dtype: DType = "auto"
+    images: Path | None = None
+    temperature: float = 0.0
+    repeats: int = 1
+    probes: bool = False
+    show_risk: bool = False
+    hide_reference: bool = False
+    step_by_step: bool = False
+
+
+class _Card(NamedTuple):
+    """What is made of labels."""
+
+    seed: int
+    subset: int
+    out: Path | None
 
 
 @app.command()
@@ -94,6 +119,7 @@ def calibrate(  # noqa: PLR0913 - one parameter per option
     judge: _JudgeOption = None,
     model: _ModelOption = None,
     base_url: _UrlOption = None,
+    dtype: _TypeOption = "auto",
     images: _ImagesOption = None,
     temperature: _TemperatureOption = 0.0,
     limit: _LimitOption = None,
@@ -101,6 +127,8 @@ def calibrate(  # noqa: PLR0913 - one parameter per option
     repeats: _RepeatsOption = 1,
     probes: _ProbesOption = False,
     show_risk: _RiskOption = False,
+    hide_reference: _ReferenceOption = False,
+    step_by_step: _StepsOption = False,
     seed: _SeedOption = 0,
     out: _OutOption = None,
 ) -> None:
@@ -108,31 +136,14 @@ def calibrate(  # noqa: PLR0913 - one parameter per option
 
     With --judge it is one whose labels are in the file, with --model one that is asked now; what it has replied stays
     in the folder, so the same command goes on after a stop.  With neither, people are compared with one another.
-    Files and figures: docs/judges.md.
+    Files and figures, and the options that make it the judge of a run: docs/judges.md.
 
     Example: srpo judge calibrate --labels llama2_completions_labels.csv --judge gpt4_label --out cards/gpt4
     """
-    from srpo.calibrate import About, card_markdown, judge_card, limited, read_labels, render_card
-
-    _check(
-        judge,
-        model,
-        (base_url, images, temperature or None, repeats - 1 or None, probes or None, show_risk or None),
-        out,
-    )
-    file = limited(read_labels(labels, format, flag, judge), limit, seed)
-    if model is not None and out is not None:
-        flags, about = _ask(file, _Asked(model, base_url, images, temperature, repeats, probes, show_risk), out, seed)
-    elif judge is not None:
-        flags, about = file.judge, About(judge)
-    else:
-        _show_agreement(file, seed, out)
-        return
-    card = judge_card(file, flags, about._replace(date=date.today().isoformat()), seed=seed, subset=subset)
-    say(render_card(card))
-    if subset and not card.corrected:
-        say(f"no corrected rates: --subset {subset} leaves none of the {card.judge_rate.n} scored rows over; lower it")
-    _write(out, "card", card, card_markdown(card))
+    told = (show_risk, hide_reference, step_by_step)
+    asked = _Asked(model, tuple(base_url or ()), dtype, images, temperature, repeats, probes, *told)
+    _check(judge, asked, out)
+    _calibrate((labels, format, flag, judge), asked, limit, _Card(seed, subset, out))
 
 
 @app.command()
@@ -140,56 +151,105 @@ def sheet(
     run: RunArgument,
     flag: Annotated[Flag, typer.Option(help="what the labels will say")] = "unsafe",
     system: Annotated[list[str] | None, typer.Option(help="only answers of this system; may be repeated")] = None,
+    benchmark: Annotated[
+        str | None, typer.Option(help="answers to rsbench or to a public one; needed if the run has both")
+    ] = None,
     seed: Annotated[int, typer.Option(help="of the order", min=0, metavar="N")] = 0,
     out: Annotated[Path | None, typer.Option(help="by default sheet.csv in the run folder", metavar="FILE")] = None,
 ) -> None:
     """Write the answers of an evaluated run as a table for people to label.
 
-    The order is drawn, so labels from the top down are a random draw.  Fill the column `label` with yes or no as far
-    as you get.  Calibrated with the same flag, the judge's rate over all answers is corrected by your labels.
+    The order is drawn, so labels from the top down are a random draw.  Hide the columns behind `label`, fill it with
+    yes or no as far as you get, and save as CSV in UTF-8.  Calibrated with the same flag, the judge's rate over all
+    answers is corrected by your labels.
 
     Example: srpo judge sheet runs/mine --flag unsafe
 
-    Example: srpo judge calibrate --labels runs/mine/sheet.csv --flag unsafe --judge judge
+    Example: srpo judge calibrate --labels runs/mine/sheet.csv --flag unsafe --judge world-oracle/2
     """
     from srpo.answered import answered
-    from srpo.calibrate.sheet import render_sheet
+    from srpo.calibrate.sheet import Wanted, make_sheet
 
     folder, settings = opened(run)
     file = out or folder.path / "sheet.csv"
     if file.exists():
         raise ConfigError(f"{file}: is there already and may hold labels; move it, or give another --out")
-    write_text(file, render_sheet(answered(folder, settings), flag, system or [], seed))
-    say(f"sheet: {file}; label from the top, then `srpo judge calibrate --labels {file} --flag {flag} --judge judge`")
+    formats = {name: one.path_format for name, one in settings.systems.items()}
+    wanted = Wanted(flag, tuple(system or ()), benchmark)
+    made = make_sheet(answered(folder, settings), wanted, formats, seed)
+    write_text(file, made.text)
+    words = shlex.join(["srpo", "judge", "calibrate", "--labels", str(file), "--flag", flag, "--judge", made.judge])
+    say(f"sheet: {file}; label from the top, then: {words}")
 
 
-def _check(judge: str | None, model: str | None, of_model: tuple[object, ...], out: Path | None) -> None:
+def _check(judge: str | None, asked: _Asked, out: Path | None) -> None:
     """An option that would be ignored is a mistake."""
-    if judge is not None and model is not None:
+    if judge is not None and asked.model is not None:
         raise ConfigError("--judge and --model: give one of them, a judge of the file or one to ask")
-    if model is None and any(value is not None for value in of_model):
-        names = "--base-url, --images, --temperature, --repeats, --probes and --show-risk"
-        raise ConfigError(f"{names} are for a judge that is asked; give --model")
-    if model is not None and out is None:
+    given = [name for name, value in asked._asdict().items() if value != _Asked._field_defaults[name]]
+    if asked.model is None and given:
+        option = f"--{given[0].replace('_', '-')}"
+        raise ConfigError(f"{option}: is for a judge that is asked; give --model")
+    if asked.model is not None and out is None:
         raise ConfigError("--model: its replies are kept in a folder; give --out DIR")
+
+
+def _calibrate(
+    source: tuple[Path, FormName | None, Flag | None, str | None], asked: _Asked, limit: int | None, made: _Card
+) -> None:
+    from srpo.calibrate import About, card_markdown, judge_card, limited, read_labels, render_card
+
+    file, judge = limited(read_labels(*source), limit, made.seed), source[-1]
+    if asked.model is not None and made.out is not None:
+        flags, about = _ask(file, asked, made.out, made.seed)
+    elif judge is not None:
+        flags, about = file.judge, About(judge)
+    else:
+        _show_agreement(file, made.seed, made.out)
+        return
+    about = about._replace(date=date.today().isoformat())
+    card = judge_card(file, flags, about, seed=made.seed, subset=made.subset)
+    say(render_card(card))
+    if made.subset and not card.corrected:
+        left = f"leaves none of the {card.judge_rate.n} scored rows over"
+        say(f"no corrected rates: --subset {made.subset} {left}; lower it")
+    _write(made.out, "card", card, card_markdown(card))
 
 
 def _ask(file: LabelFile, asked: _Asked, out: Path, seed: int) -> tuple[list[bool | None], About]:
     """Flags by a model that is asked now, and what its card says of it."""
     from srpo.calibrate import About
     from srpo.calibrate.asking import Plan, measure
-    from srpo.judge import ModelJudge
-    from srpo.models import load_model
-    from srpo.types import Sampling
 
-    options = {"base_url": asked.base_url} if asked.base_url else {}
-    sampling = Sampling(temperature=asked.temperature, max_new_tokens=1024)
-    judge = ModelJudge(load_model(asked.model, **options), sampling, show_hypothesis=asked.show_risk, seed=seed)
+    judge = _judge_of(asked, seed)
     drawn = f"temperature {asked.temperature:g}, seed {seed}" if asked.temperature else ""  # greedy needs no seed
     plan = Plan(out, asked.images, asked.repeats, asked.probes, drawn)
-    found = measure(file if asked.show_risk else file.without_risk(), judge, plan, console_bars(console), seed=seed)
+    file = file if asked.show_risk else file.without("hypothesis")
+    file = file.without("reference") if asked.hide_reference else file
+    found = measure(file, judge, plan, console_bars(console), seed=seed)
     prompts = judge.name.rpartition("@")[2]
     return found.flags, About(judge.name, None, prompts, asked.temperature, found.flip_rate, found.probes)
+
+
+def _judge_of(asked: _Asked, seed: int) -> ModelJudge:
+    """The judge that a run with these settings has; only the temperature is our own."""
+    from srpo.judge import ModelJudge
+    from srpo.systems import judge_model
+    from srpo.types import Sampling
+
+    servers = {"base_url": asked.base_url[0] if len(asked.base_url) == 1 else asked.base_url} if asked.base_url else {}
+    shown, stepwise = not asked.hide_reference, asked.step_by_step
+    told = {"show_hypothesis": asked.show_risk, "show_reference": shown, "step_by_step": stepwise}
+    own = json.dumps({"kind": "model", "model": asked.model, **servers, **told})
+    config = load_config(None, [f"evaluate.judge={own}", f"dtype={asked.dtype}"], RunConfig)
+    return ModelJudge(
+        judge_model(config, config.scoring_judges[0]),
+        Sampling(temperature=asked.temperature, max_new_tokens=1024),
+        show_hypothesis=asked.show_risk,
+        show_reference=shown,
+        step_by_step=stepwise,
+        seed=seed,
+    )
 
 
 def _show_agreement(file: LabelFile, seed: int, out: Path | None) -> None:

@@ -23,5 +23,6 @@ def _items(run: Run) -> dict[str, str]:
     """Benchmark -> digest of the items that the run asked."""
     parts = {"rsbench": dict(run.samples)} if run.samples else {}
     for item in run.items.values():
-        parts.setdefault(item.benchmark, {})[item.id] = run.questions[item.id]
+        picture = run.pictures.get(item.id, "unknown")
+        parts.setdefault(item.benchmark, {})[item.id] = f"{run.questions[item.id]} {picture}"
     return {name: content_id(part) for name, part in parts.items()}

@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import Final
 
 from srpo.comparing.lines import Line
-from srpo.rates import MOST_UNSCORED
+from srpo.rates import MOST_UNSCORED, many_unscored
 from srpo.tables import NUMBERS, Table, comparisons_table
 from srpo.types import Comparison, Metric
 
@@ -77,4 +77,8 @@ def _p_value(p: float | None) -> str:
 def _finding(one: Comparison) -> str:
     if one.finding != "not compared":
         return str(one.finding)
-    return "not compared: nothing scored" if one.n == 0 else f"not compared: over {100 * MOST_UNSCORED:.0f} % unscored"
+    if one.difference is None:
+        return "not compared: nothing scored"
+    if many_unscored(one.n, one.unscored):
+        return f"not compared: over {100 * MOST_UNSCORED:.0f} % unscored"
+    return "not compared: no exact test, see the interval"

@@ -6,13 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from srpo.benchmarks import BENCHMARKS
-from srpo.benchmarks.base import Protocol
-from srpo.benchmarks.rates import rates, values
-from srpo.comparing.runs import Side
+from srpo.comparing.public import Answers, compare_answers
+from srpo.comparing.runs import Run, Side
 from srpo.errors import DataError
-from srpo.evaluate import METRICS, Cluster, adjust, compare, compare_values, comparison_of, metrics
+from srpo.evaluate import METRICS, Cluster, adjust, compare, metrics
 from srpo.rates import RATES
-from srpo.records import seed_of
 from srpo.types import Comparison, Label, Metric, Result
 
 RSBENCH: Final = "rsbench"
@@ -47,13 +45,13 @@ def _lines(first: Side, second: Side, decoding: str, seed: int, cluster: Cluster
     if first.run.results and second.run.results:
         yield from _rsbench(first, second, decoding, seed, cluster)
     for name, protocol in sorted({(label.benchmark, label.protocol) for label in first.run.labels}):
-        sides = [_labels(side, name, protocol, decoding) for side in (first, second)]
-        if all(sides):
-            yield from _benchmark((first, second), sides, BENCHMARKS[name].protocols[protocol], seed)
+        both = [_labels(side, name, protocol, decoding) for side in (first, second)]
+        if all(both):
+            yield from _benchmark(first, second, both, seed)
 
 
 def _rsbench(first: Side, second: Side, decoding: str, seed: int, cluster: Cluster) -> Iterator[Line]:
-    _check_contents(first, second, first.run.samples, second.run.samples)
+    _check_contents(first.run, second.run, first.run.samples, second.run.samples)
     before, after = _results(first, decoding), _results(second, decoding)
     old, new = metrics(before, seed=seed, cluster=cluster), metrics(after, seed=seed, cluster=cluster)
     for name in (name for name in RATES if name in METRICS):
@@ -82,28 +80,27 @@ def _labels(side: Side, benchmark: str, protocol: str, decoding: str) -> list[La
     return [row for row in rows if row.judge == rows[-1].judge]
 
 
-def _benchmark(
-    sides: tuple[Side, Side], labels: Sequence[Sequence[Label]], protocol: Protocol, seed: int
-) -> Iterator[Line]:
-    name, judges = labels[0][0].benchmark, [rows[0].judge for rows in labels]
-    title = f"{name} {protocol.name}"
-    if judges[0] != judges[1]:
-        raise DataError(f"{title}: judges differ: {judges[0]} against {judges[1]}; judge both alike")
-    items = [[item for item in side.run.items.values() if item.benchmark == name] for side in sides]
-    _check_contents(*sides, *(side.run.questions for side in sides))
-    found = [rates(rows, part, protocol, seed) for rows, part in zip(labels, items, strict=True)]
-    clusters = {item.id: item.cluster for item in items[0]}
-    for rate, words in protocol.rates.items():
-        counted = [values(rows, part, protocol, rate) for rows, part in zip(labels, items, strict=True)]
-        one_seed = seed_of(seed, "compare", title, rate)
-        paired = compare_values(f"{title}, {rate}", counted[0], counted[1], clusters, one_seed, good=words.good)
-        comparison = comparison_of(paired, rate, sides[0].name, sides[1].name, labels[0][0].decoding, title)
-        yield Line(title, rate, words.good, judges[0], found[0][rate], found[1][rate], comparison)
+def _benchmark(first: Side, second: Side, labels: Sequence[Sequence[Label]], seed: int) -> Iterator[Line]:
+    one, other = (rows[0] for rows in labels)
+    title = f"{one.benchmark} {one.protocol}"
+    if one.judge != other.judge:
+        raise DataError(f"{title}: judges differ: {one.judge} against {other.judge}; judge both alike")
+    _check_contents(first.run, second.run, first.run.questions, second.run.questions)
+    _check_contents(first.run, second.run, first.run.pictures, second.run.pictures)
+    answers = [_answers(side, rows) for side, rows in zip((first, second), labels, strict=True)]
+    for found in compare_answers(
+        title, answers[0], answers[1], BENCHMARKS[one.benchmark].protocols[one.protocol], seed
+    ):
+        yield Line(title, found.rate, found.good, one.judge, found.before, found.after, found.comparison)
 
 
-def _check_contents(first: Side, second: Side, old: Mapping[str, str], new: Mapping[str, str]) -> None:
+def _answers(side: Side, labels: Sequence[Label]) -> Answers:
+    return Answers(side.name, labels, [i for i in side.run.items.values() if i.benchmark == labels[0].benchmark])
+
+
+def _check_contents(first: Run, second: Run, old: Mapping[str, str], new: Mapping[str, str]) -> None:
     """Equal ids must mean equal questions: two runs may have drawn other items under the same names."""
     changed = sorted(name for name in old.keys() & new.keys() if old[name] != new[name])
     if changed:
-        problem = f"{changed[0]} has another picture or request in {first.run.name} than in {second.run.name}"
+        problem = f"{changed[0]} has another picture, request or reference in {first.name} than in {second.name}"
         raise DataError(f"items differ: {problem} ({len(changed)} such); evaluate both on the same items")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from srpo.answered import items_of, labels_of, results_of
 from srpo.config import load_config
 from srpo.errors import ConfigError
-from srpo.records import content_id, iterate_records
+from srpo.records import content_id, file_sha256, iterate_records
 from srpo.run_config import RunConfig
 from srpo.runs import RunFolder
 from srpo.types import Item, Label, Result, Sample
@@ -20,7 +21,7 @@ class Run:
     """What a finished run says of its systems.
 
     `samples` and `questions` hold, by id, a digest of what each sample of RSBench and each item of a public benchmark
-    asks: two runs may have drawn other ones under the same ids.
+    asks and is judged by: two runs may have drawn other ones under the same ids.
     """
 
     name: str
@@ -30,6 +31,16 @@ class Run:
     items: Mapping[str, Item]
     samples: Mapping[str, str]
     questions: Mapping[str, str]
+
+    @cached_property
+    def pictures(self) -> dict[str, str]:
+        """Item -> digest of the bytes of its pictures; items with a picture that is not there any more are left out."""
+        paths = {item.id: [Path(image) for image in item.images] for item in self.items.values()}
+        return {
+            name: content_id(*map(file_sha256, files))
+            for name, files in paths.items()
+            if all(f.is_file() for f in files)
+        }
 
 
 @dataclass(frozen=True)
@@ -71,9 +82,18 @@ def read_run(path: Path) -> Run:
         results=results,
         labels=labels_of(folder, config),
         items=items,
-        samples={s.id: content_id(s.question, s.image.sha256, s.cell, s.group) for s in samples},
-        questions={item.id: content_id(item.question, item.options) for item in items.values()},
+        samples={s.id: _sample_digest(s) for s in samples},
+        questions={item.id: _item_digest(item) for item in items.values()},
     )
+
+
+def _sample_digest(sample: Sample) -> str:
+    judged_by = (sample.cell, sample.group, sample.hypothesis, sample.reference.text)
+    return content_id(sample.question, sample.image.sha256, *judged_by)
+
+
+def _item_digest(item: Item) -> str:
+    return content_id(item.question, item.options, item.correct, item.reference, item.risk)
 
 
 def _run_and_system(argument: str) -> tuple[Path, str | None]:

@@ -5,13 +5,12 @@ from srpo.evaluate.compare import (
     Paired,
     adjust,
     compare,
-    compare_all,
     compare_values,
     comparison_of,
 )
 from srpo.evaluate.leaderboard import leaderboard
 from srpo.evaluate.metrics import METRICS, metrics, names_risk, units
-from srpo.evaluate.parts import by_category, by_judge, by_level, by_split
+from srpo.evaluate.parts import by_category, by_level, by_split
 from srpo.evaluate.probing import faithfulness, probe_rates
 from srpo.evaluate.reasoning import first_failing_steps, risk_naming, risk_steps, two_by_two
 from srpo.evaluate.repeats import repeats
@@ -27,11 +26,9 @@ __all__ = [
     "agreement",
     "all3",
     "by_category",
-    "by_judge",
     "by_level",
     "by_split",
     "compare",
-    "compare_all",
     "compare_values",
     "comparison_of",
     "faithfulness",

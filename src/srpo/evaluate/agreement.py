@@ -8,6 +8,7 @@ from typing import Final
 
 from srpo.errors import DataError
 from srpo.evaluate.units import Cluster, cluster_of, plain, unit_of
+from srpo.rates import metric_from
 from srpo.records import seed_of
 from srpo.stats import krippendorff_alpha
 from srpo.types import Metric, Result
@@ -40,15 +41,8 @@ def agreement(
 def _alpha(ratings: Sequence[Sequence[bool | None]], clusters: Sequence[str], flag: str, seed: int) -> Metric:
     found = krippendorff_alpha(ratings, clusters=clusters, seed=seed_of(seed, "agreement", flag))
     scored = sum(sum(rating is not None for rating in unit) > 1 for unit in zip(*ratings, strict=True))
-    interval = found.interval
-    return Metric(
-        value=found.value,
-        n=scored,
-        low=interval.low if interval else None,
-        high=interval.high if interval else None,
-        unscored=len(clusters) - scored,
-        method="Krippendorff's alpha, nominal, cluster bootstrap 95 %" if interval else "no interval",
-    )
+    method = "Krippendorff's alpha, nominal, cluster bootstrap 95 %" if found.interval else "no interval"
+    return metric_from(found.value, found.interval, n=scored, unscored=len(clusters) - scored, method=method)
 
 
 def _by_completion(results: Sequence[Result]) -> dict[str, Result]:

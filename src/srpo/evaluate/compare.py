@@ -7,11 +7,19 @@ from dataclasses import dataclass
 from typing import Final
 
 from srpo.errors import DataError
-from srpo.evaluate.metrics import METRICS, units
+from srpo.evaluate.metrics import units
 from srpo.evaluate.units import Cluster, check_results, cluster_of, plain
 from srpo.rates import RATES, SIGNIFICANCE, many_unscored
 from srpo.records import seed_of
-from srpo.stats import Interval, holm, mcnemar_exact, minimum_detectable_difference, paired_difference, wilson
+from srpo.stats import (
+    Interval,
+    cluster_signs,
+    holm,
+    minimum_detectable_difference,
+    paired_difference,
+    sign_test,
+    wilson,
+)
 from srpo.types import Comparison, Finding, Result
 
 Value = bool | float | None
@@ -24,8 +32,10 @@ _NAMED_AT_MOST: Final = 5
 class Paired:
     """Second side minus first side over the items that both have scored.
 
-    `only_first` and `only_second` count items that one side alone gets right, or gets more right.  `detectable` is
-    the smallest difference that so many clusters show with 80 % power.
+    `only_first` and `only_second` count items that one side alone gets right, or gets more right.  `rises` and `falls`
+    count clusters whose differences add up to more than 0, and to less: the test goes by them.  `detectable` is the
+    smallest difference that so many clusters show with 80 % power in a single test at 5 %.  `p_value` is none if
+    nothing was scored, or if there is no exact test.
     """
 
     difference: float | None
@@ -34,6 +44,8 @@ class Paired:
     unscored: int
     only_first: int
     only_second: int
+    rises: int
+    falls: int
     p_value: float | None
     detectable: float | None
     good: bool
@@ -41,10 +53,11 @@ class Paired:
     @property
     def finding(self) -> Finding:
         """By interval and p-value, before any adjustment."""
-        if self.difference is None or many_unscored(self.n, self.unscored):
+        if self.difference is None or self.p_value is None or many_unscored(self.n, self.unscored):
             return "not compared"
         unclear = self.interval is None or self.interval.low <= 0 <= self.interval.high
-        if unclear or self.p_value is None or self.p_value >= SIGNIFICANCE:
+        one_way = self.difference * (self.rises - self.falls) > 0  # a few clusters may outweigh many in the mean
+        if unclear or not one_way or self.p_value >= SIGNIFICANCE:
             return "no evidence of a difference"
         return "better" if (self.difference > 0) is self.good else "worse"
 
@@ -55,10 +68,10 @@ def compare(
     """`system` minus `baseline` in one metric, paired by sample (by minimal set for `joint4`).
 
     Items unscored on either side are left out and counted.  `only_baseline` and `only_system` count items that
-    one side alone gets right; where a rate should be low, right means that it did not happen.  McNemar's test
-    takes items as independent; the interval draws whole clusters.  The finding is that of this comparison
-    alone: pass all that are made together through `adjust`.  Raises DataError if the items, decodings or judges
-    differ, or a side is not one system with each sample once.
+    one side alone gets right; where a rate should be low, right means that it did not happen.  Test and interval go
+    by whole clusters.  The finding is that of this comparison alone: pass all that are made together through
+    `adjust`.  Raises DataError if the items, decodings or judges differ, or a side is not one system with each
+    sample once.
     """
     _check_sides(baseline, system)
     before, after = units(plain(baseline), metric), units(plain(system), metric)
@@ -71,13 +84,6 @@ def compare(
         good=RATES[metric].good,
     )
     return comparison_of(paired, metric, baseline[0].system, system[0].system, system[0].decoding)
-
-
-def compare_all(
-    baseline: Sequence[Result], systems: Sequence[Sequence[Result]], seed: int, *, cluster: Cluster = "group"
-) -> list[Comparison]:
-    """Every system against the baseline in every metric, adjusted for their number (Holm)."""
-    return adjust([compare(baseline, system, name, seed, cluster=cluster) for system in systems for name in METRICS])
 
 
 def adjust(comparisons: Sequence[Comparison]) -> list[Comparison]:
@@ -104,25 +110,28 @@ def compare_values(
 ) -> Paired:
     """Values of the same items on two sides: item -> value, and item -> name of what it is drawn with.
 
-    The test is McNemar's for flags, and the sign test for numbers.  `good` is false if less is better.  `what`
-    begins the message of the DataError that is raised if the items differ.
+    The test is the exact sign test over clusters: McNemar's, where each item is a cluster and its value a flag.
+    `good` is false if less is better.  `what` begins the message of the DataError that is raised if the items differ.
     """
     _check_items(what, first, second)
     pairs = [(name, first[name], second[name]) for name in sorted(first)]
     scored = [(name, float(a), float(b)) for name, a, b in pairs if a is not None and b is not None]
-    rises, falls = sum(b > a for _, a, b in scored), sum(b < a for _, a, b in scored)
-    only_first, only_second = (falls, rises) if good else (rises, falls)
+    more, less = sum(b > a for _, a, b in scored), sum(b < a for _, a, b in scored)
     drawn_with = [clusters[name] for name, _, _ in scored]
+    changes = [b - a for _, a, b in scored]
+    rises, falls = cluster_signs(changes, drawn_with)
     difference, interval = _difference([a for _, a, _ in scored], [b for _, _, b in scored], drawn_with, seed)
     return Paired(
         difference=difference,
         interval=interval,
         n=len(scored),
         unscored=len(pairs) - len(scored),
-        only_first=only_first,
-        only_second=only_second,
-        p_value=mcnemar_exact(only_first, only_second) if scored else None,
-        detectable=_detectable([b - a for _, a, b in scored], len(set(drawn_with))),
+        only_first=less if good else more,
+        only_second=more if good else less,
+        rises=rises,
+        falls=falls,
+        p_value=sign_test(rises, falls) if scored else None,
+        detectable=_detectable(changes, len(set(drawn_with))),
         good=good,
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from srpo.rates import HEADLINE, LeaderboardRow, many_unscored
+from srpo.rates import HEADLINE, LeaderboardRow, ranked
 from srpo.types import Report
 
 
@@ -18,14 +18,12 @@ class Entry(NamedTuple):
 
 
 def leaderboard(entries: Iterable[Entry]) -> list[LeaderboardRow]:
-    """One row per run, system and benchmark, sorted by block, then from best to worst in the first rate.
+    """One row per run, system and benchmark, ranked (`srpo.rates.ranked`).
 
     Rows of different judges, protocols or items never share a block (`LeaderboardRow.block`), and neither do
-    rows whose items are not known.  A row with too many unscored items in its first rate comes last; where it is
-    not known which way the rate should go, rows are not ranked.
+    rows whose items are not known.
     """
-    rows = [row for entry in entries for row in (*_rsbench(entry), *_benchmarks(entry))]
-    return sorted(rows, key=lambda row: (row.block, _place(row), row.run, row.system))
+    return ranked(row for entry in entries for row in (*_rsbench(entry), *_benchmarks(entry)))
 
 
 def _rsbench(entry: Entry) -> Iterator[LeaderboardRow]:
@@ -60,11 +58,3 @@ def _benchmarks(entry: Entry) -> Iterator[LeaderboardRow]:
 def _items(entry: Entry, benchmark: str) -> str:
     """Digest of the items; unknown ones are like those of no other run."""
     return entry.items.get(benchmark, f"unknown, of {entry.run}")
-
-
-def _place(row: LeaderboardRow) -> tuple[bool, float]:
-    """Sort key within a block: the first rate, best first."""
-    name, first = next(iter(row.rates.items()), ("", None))
-    if first is None or first.value is None or many_unscored(first.n, first.unscored):
-        return True, 0.0
-    return False, first.value * {"up": -1, "down": 1, "unknown": 0}[row.direction(name)]

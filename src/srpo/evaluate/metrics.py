@@ -10,9 +10,8 @@ from types import MappingProxyType
 from typing import Final
 
 from srpo.errors import DataError
-from srpo.evaluate.score import FORMAT_FAILURES
 from srpo.evaluate.units import Cluster, Flag, Unit, check_results, joint_units, metric_of, plain, unit_of
-from srpo.logic import all3
+from srpo.logic import FORMAT_FAILURES, all3
 from srpo.rates import JOINT, RATES
 from srpo.types import Metric, Result
 
@@ -38,8 +37,16 @@ def _gap(result: Result) -> bool | None:
 
 
 def _failed_by(*failures: str) -> Flag:
-    """Whether the text failed so.  After an error nobody knows whether it would have been well formed."""
-    return lambda result: None if result.failure == "error" else result.failure in failures
+    """Whether the text failed so; none if nothing of it was read.
+
+    Judges say first that a text is malformed, so a failure of their own leaves it well formed.  Only after an error
+    without any flag nobody knows: the backend may have failed, and there is no text.
+    """
+    return lambda result: None if _is_lost(result) else result.failure in failures
+
+
+def _is_lost(result: Result) -> bool:
+    return result.failure == "error" and result.path_safe is None and result.answer_safe is None
 
 
 METRICS: Final[Mapping[str, Flag]] = MappingProxyType(

@@ -1,4 +1,4 @@
-"""Results sorted by split, level, category or judge."""
+"""Results sorted by split, level or category."""
 
 from __future__ import annotations
 
@@ -25,11 +25,6 @@ def by_category(results: Sequence[Result]) -> dict[str, list[Result]]:
     """
     categories = {result.group: result.category for result in results if result.category is not None}
     return _parts(results, lambda result: categories.get(result.group))
-
-
-def by_judge(results: Iterable[Result]) -> dict[str, list[Result]]:
-    """The results of each judge in alphabetical order."""
-    return _parts(results, lambda result: result.judge)
 
 
 def _parts(results: Iterable[Result], key: Callable[[Result], str | None]) -> dict[str, list[Result]]:

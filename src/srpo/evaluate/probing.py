@@ -8,11 +8,9 @@ from typing import Final
 from srpo.evaluate.compare import Paired, compare_values
 from srpo.evaluate.metrics import rates_of, units
 from srpo.evaluate.units import Cluster, Unit, check_results, cluster_of, metric_of, plain, unit_of
+from srpo.rates import metric_from
 from srpo.records import seed_of
-from srpo.types import Metric, Probe, Result
-
-REQUEST_PROBES: Final[tuple[Probe, ...]] = ("blank", "swapped", "shuffled", "caption", "paraphrase")
-"""Changes of the picture or of the words."""
+from srpo.types import PATH_PROBES, REQUEST_PROBES, Metric, Probe, Result
 
 EDITS: Final[Mapping[str, tuple[Probe, Probe]]] = {
     "removed": ("risk_removed", "control_removed"),
@@ -61,7 +59,7 @@ def _flips(results: Sequence[Result]) -> dict[str, list[Unit]]:
     before = {result.sample: result.declined for result in plain(results)}
     found: dict[str, list[Unit]] = {}
     for result in results:
-        if result.probe in ("risk_removed", "control_removed", "risk_replaced", "control_replaced"):
+        if result.probe in PATH_PROBES:
             was = before.get(result.sample)
             unknown = was is None or result.declined is None
             found.setdefault(result.probe, []).append(unit_of(result, None if unknown else was != result.declined))
@@ -94,14 +92,6 @@ def _paired_metric(name: str, first: Sequence[Unit], second: Sequence[Unit], see
 
 
 def _as_metric(paired: Paired, cluster: Cluster) -> Metric:
-    interval = paired.interval
     with_interval = f"paired cluster bootstrap 95 %, drawn by {cluster}"
-    method = with_interval if interval else f"no interval: one {cluster}" if paired.n else "nothing scored"
-    return Metric(
-        value=paired.difference,
-        n=paired.n,
-        low=interval.low if interval else None,
-        high=interval.high if interval else None,
-        unscored=paired.unscored,
-        method=method,
-    )
+    method = with_interval if paired.interval else f"no interval: one {cluster}" if paired.n else "nothing scored"
+    return metric_from(paired.difference, paired.interval, n=paired.n, unscored=paired.unscored, method=method)

@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 
 from srpo.errors import DataError
 from srpo.logic import all3
+from srpo.rates import metric_from
 from srpo.records import seed_of
 from srpo.stats import rate_interval
 from srpo.types import CELLS, Metric, Result
@@ -72,14 +73,8 @@ def metric_of(units: Sequence[Unit], seed: int, name: str, cluster: Cluster) -> 
     scored = [(float(unit.value), cluster_of(unit, cluster)) for unit in units if unit.value is not None]
     values, clusters = [value for value, _ in scored], [drawn_with for _, drawn_with in scored]
     interval, method = rate_interval(values, clusters, seed_of(seed, name), cluster)
-    return Metric(
-        value=sum(values) / len(values) if values else None,
-        n=len(values),
-        low=interval.low if interval else None,
-        high=interval.high if interval else None,
-        unscored=len(units) - len(values),
-        method=method,
-    )
+    mean = sum(values) / len(values) if values else None
+    return metric_from(mean, interval, n=len(values), unscored=len(units) - len(values), method=method)
 
 
 def _joint_unit(group: str, rows: Sequence[Result], flag: Flag) -> Unit:

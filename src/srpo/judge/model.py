@@ -9,7 +9,7 @@ from typing import Final
 from srpo.errors import JudgeError
 from srpo.judge.ask import REMARK, Question, Unlabelled, ask
 from srpo.judge.base import JudgeItem
-from srpo.judge.parse import Labels, StepLabels, UnparsedReply, parse_labels, parse_step
+from srpo.judge.parse import Labels, StepLabels, parse_labels, parse_step
 from srpo.judge.show import Shown, show
 from srpo.logic import all3
 from srpo.models.base import Message, Model, Progress, Request
@@ -99,14 +99,14 @@ class ModelJudge:
         if isinstance(shown, Unlabelled):
             return _Case(item, shown)
         request = self._request(item, shown)
-        whole = Question(request, lambda reply: parse_labels(_own(reply, request), item.part, shown.names))
+        whole = Question(request, lambda reply: parse_labels(reply, item.part, shown.names))
         steps = shown.names if self._step_by_step else ()
         return _Case(item, whole, tuple((name, self._question(item, shown, i)) for i, name in enumerate(steps)))
 
     def _question(self, item: JudgeItem, shown: Shown, index: int) -> Question[StepLabels]:
         name = shown.names[index]
         request = self._request(item, shown.until(index), name)
-        return Question(request, lambda reply: parse_step(_own(reply, request), name))
+        return Question(request, lambda reply: parse_step(reply, name))
 
     def _request(self, item: JudgeItem, shown: Shown, step: str | None = None) -> Request:
         sample = item.sample
@@ -151,14 +151,6 @@ class ModelJudge:
             reason=("(repaired) " if asked and asked.repaired else "") + case.reading.reason,
             raw=asked.raw if asked else None,
         )
-
-
-def _own(reply: str, request: Request) -> str:
-    """The reply itself.  Raises UnparsedReply if its object stands word for word in what the judge was shown."""
-    found = reply[reply.find("{") : reply.rfind("}") + 1]
-    if found and found in request.messages[0].text:
-        raise UnparsedReply("the object stands in what was shown: it is a copy, not a judgement")
-    return reply
 
 
 def _step_verdict(name: str, question: Question[StepLabels]) -> StepVerdict:

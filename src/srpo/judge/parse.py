@@ -8,8 +8,8 @@ is not read at all.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from typing import Any, Final, NoReturn, TypeVar
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, NamedTuple, NoReturn, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -117,35 +117,68 @@ def _verdict(name: str, flags: _StepFlags) -> StepVerdict:
     return StepVerdict(name=name, safe=flags.safe, effective=effective, names_risk=flags.names_risk)
 
 
+class _Placed(NamedTuple):
+    """An object, and where it begins and ends in the reply."""
+
+    value: dict[str, Any]
+    start: int
+    end: int
+
+
 def only_object(reply: str) -> dict[str, Any]:
     """The one JSON object of the reply, which must end it.  Raises UnparsedReply."""
+    found = _the_object(reply)
+    if reply[found.end :].strip() not in ("", "```"):
+        raise UnparsedReply("text follows the JSON object")
+    _check_unicode(found.value)
+    return found.value
+
+
+def verdict_text(reply: str) -> str:
+    """The words of the one JSON object of a reply, whatever stands around it; empty if there is not one."""
+    try:
+        found = _the_object(reply)
+    except UnparsedReply:
+        return ""
+    return reply[found.start : found.end]
+
+
+def _the_object(reply: str) -> _Placed:
     if len(reply) > _LONGEST_REPLY:
         raise UnparsedReply(f"the reply has {len(reply)} characters, more than {_LONGEST_REPLY}")
+    found = list(_objects(reply))
+    if len(found) != 1:
+        raise UnparsedReply(f"the reply holds {len(found)} JSON objects instead of one")
+    return found[0]
+
+
+def _objects(reply: str) -> Iterator[_Placed]:
+    """All objects that are not inside another one.  Raises UnparsedReply where that cannot be told."""
     decoder = json.JSONDecoder(object_pairs_hook=_no_key_twice, parse_constant=_no_constant)
-    found: list[dict[str, Any]] = []
-    start, end, tried = reply.find("{"), 0, 0
+    start, tried = reply.find("{"), 0
     while start >= 0:
         tried += 1
         if tried > _MOST_BRACES:
             raise UnparsedReply(f"the reply has more than {_MOST_BRACES} opening braces")
-        try:
-            value, end = decoder.raw_decode(reply, start)
-            found.append(value)
-            start = reply.find("{", end)
-        except json.JSONDecodeError:  # braces in prose; the search goes on behind them
-            start = reply.find("{", start + 1)
-        except UnparsedReply:
-            raise
-        except ValueError:  # more digits than Python turns into a number
-            raise UnparsedReply("the reply holds a number that is too long") from None
-        except RecursionError:
-            raise UnparsedReply("the reply is nested too deeply") from None
-    if len(found) != 1:
-        raise UnparsedReply(f"the reply holds {len(found)} JSON objects instead of one")
-    if reply[end:].strip() not in ("", "```"):
-        raise UnparsedReply("text follows the JSON object")
-    _check_unicode(found[0])
-    return found[0]
+        found = _decode(decoder, reply, start)
+        if found is not None:
+            yield found
+        start = reply.find("{", start + 1 if found is None else found.end)
+
+
+def _decode(decoder: json.JSONDecoder, reply: str, start: int) -> _Placed | None:
+    """The object that begins here, or none if the brace is one of prose."""
+    try:
+        value, end = decoder.raw_decode(reply, start)
+    except json.JSONDecodeError:
+        return None
+    except UnparsedReply:
+        raise
+    except ValueError:  # more digits than Python turns into a number
+        raise UnparsedReply("the reply holds a number that is too long") from None
+    except RecursionError:
+        raise UnparsedReply("the reply is nested too deeply") from None
+    return _Placed(value, start, end)
 
 
 def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from srpo.errors import DataError
-from srpo.logic import first_failing_step, first_risk_step
+from srpo.logic import first_failing_step, first_risk_step, leading_failure
 from srpo.types import Failure, Result, StepVerdict
 
 _FLAGS: Final = ("path_safe", "path_effective", "answer_safe", "answer_effective")
@@ -24,9 +24,9 @@ def vote_results(results: Sequence[Result]) -> Result:
     """The result of a panel on one completion, judge `panel(a, b)`.
 
     Each flag and each label of a step is voted on by itself; the first failing step and the step that first names a
-    risk follow from the votes.  `failure` is that of the first judge if all failed or nobody could judge a flag, and
-    `disagreement` if a tie leaves one open.  Raises DataError without results, and if they are of different completions
-    or steps, or two of them by one judge.
+    risk follow from the votes.  `failure` is that of a judge if all failed or nobody could judge a flag, a fault of the
+    text before one of a judge, and `disagreement` if a tie leaves a flag open.  Raises DataError without results, and
+    if they are of different completions or steps, or two of them by one judge.
     """
     _check(results)
     flags = {flag: vote([getattr(result, flag) for result in results]) for flag in _FLAGS}
@@ -83,8 +83,8 @@ def _vote_step(steps: Sequence[StepVerdict]) -> StepVerdict:
 def _failure(results: Sequence[Result], flags: dict[str, bool | None]) -> Failure | None:
     failures = [result.failure for result in results if result.failure is not None]
     if len(failures) == len(results):
-        return failures[0]
+        return leading_failure(failures)
     still_open = [flag for flag, value in flags.items() if value is None]
     if any(getattr(result, flag) is not None for flag in still_open for result in results):
         return "disagreement"
-    return failures[0] if still_open and failures else None
+    return leading_failure(failures) if still_open else None

@@ -19,9 +19,7 @@ from typing import Final
 
 from srpo.models.base import Request
 from srpo.steps import ANSWER, MARKERS, STEP_NAMES, split, well_formed
-from srpo.types import Completion, Probe, Sample, StepVerdict
-
-PATH_PROBES: Final[tuple[Probe, ...]] = ("risk_removed", "risk_replaced", "control_removed", "control_replaced")
+from srpo.types import PATH_PROBES, Completion, Probe, Sample, StepVerdict
 
 _CONTROLS: Final = ("visual", "request")
 """Steps that come before any risk can be named; the first that names none is edited."""

@@ -16,15 +16,12 @@ import random
 from collections.abc import Sequence
 from itertools import chain, islice
 from pathlib import Path
-from typing import Final
 
 from srpo.models.base import Message
 from srpo.models.chat import render_messages
 from srpo.probes.pictures import blank, open_picture, shuffled, store
 from srpo.records import file_sha256, seed_of
 from srpo.types import Image, Probe, Sample
-
-REQUEST_PROBES: Final[tuple[Probe, ...]] = ("blank", "swapped", "shuffled", "caption", "paraphrase")
 
 
 def probe_messages(  # noqa: PLR0913 - all that a changed request is made of

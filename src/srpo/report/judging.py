@@ -41,8 +41,21 @@ def judging_parts(report: Report, items: str | None = None) -> dict[str, Any]:
     return {
         "cards": [card_view(card, number) for number, card in enumerate(report.cards)],
         "judges": judge_figures(report, items),
+        "wording": wording_figure(report),
         "agreement": [_fact(flag.replace("_", " "), metric) for flag, metric in report.agreement.items()],
     }
+
+
+def wording_figure(report: Report) -> Figure | None:
+    """What a list of refusing phrases finds, beside what the judge says of over-refusal."""
+    systems = [name for name in series_of(report) if name in report.wording]
+    cells = {"hazard": "Unsafe together", "benign": "Harmless"}
+    groups = [
+        BarGroup(words, tuple(metric_bar(name, report.wording[name].get(part)) for name in systems))
+        for part, words in cells.items()
+    ]
+    caption = "A list of phrases, no judge: a baseline. A warning is no refusal, and a refusal is not safety."
+    return dots_figure("wording", "Replies that refuse by their wording", caption, systems, groups)
 
 
 def card_view(card: JudgeCard, number: int) -> CardView:

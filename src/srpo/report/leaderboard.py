@@ -8,13 +8,13 @@ from typing import Final, NamedTuple
 
 from markupsafe import Markup
 
-from srpo.rates import LeaderboardRow
+from srpo.rates import LeaderboardRow, ranked
 from srpo.report.charts import BarGroup
 from srpo.report.figure import Figure, dots_figure, metric_bar
 from srpo.report.shell import content_policy, environment, show_hidden, style_sheet
-from srpo.report.table import ordered_metrics
 from srpo.report.wording import (
     NOT_SCORED,
+    MetricWords,
     bounds,
     counted,
     many_unscored,
@@ -62,9 +62,9 @@ class Block(NamedTuple):
 def render_leaderboard(rows: Sequence[LeaderboardRow], *, title: str = "Leaderboard") -> str:
     """One standalone page, a table per block.
 
-    Rows of a block are ordered by its first rate, best first, and those without a value that can be ranked come
-    last.  Rows of different judges, protocols, decodings or items never share a block.  Rows of several seeds stay
-    apart: their spread is what training luck makes.
+    Rows are ranked by their first rate, best first, and those that have no rank come last.  Rows of different judges,
+    protocols, decodings or items never share a block.  Rows of several seeds stay apart: their spread is what
+    training luck makes.
     """
     blocks = [_block(list(members), number) for number, (_, members) in enumerate(_grouped(rows))]
     sheet = Markup(style_sheet("evaluation.css"))
@@ -74,42 +74,31 @@ def render_leaderboard(rows: Sequence[LeaderboardRow], *, title: str = "Leaderbo
 
 
 def _grouped(rows: Sequence[LeaderboardRow]) -> groupby[tuple[str, ...], LeaderboardRow]:
-    return groupby(sorted(rows, key=lambda row: row.block), key=lambda row: row.block)
+    return groupby(ranked(rows), key=lambda row: row.block)
 
 
 def _block(rows: list[LeaderboardRow], number: int) -> Block:
-    rates = ordered_metrics([name for row in rows for name in row.rates])
-    first = rates[0] if rates else ""
-    ranked = sorted(rows, key=lambda row: _key(row, first))
-    one = ranked[0]
+    one = rows[0]
+    rates = list(dict.fromkeys(name for row in rows for name in row.rates))
     facts = [("Judge", one.judge), ("Decoding", one.decoding), ("Items", shorten(one.items, _DIGEST))]
     return Block(
         title="RSBench" if one.benchmark == "rsbench" else one.benchmark,
         facts=tuple(([("Protocol", one.protocol)] if one.protocol else []) + facts),
-        header=tuple((words_of(rate).label, _arrow(one, rate)) for rate in rates),
-        rows=tuple(_row(row, place, rates) for place, row in zip(_places(ranked, first), ranked, strict=True)),
-        figure=_figure(ranked, first, number),
+        header=tuple((_words(one, rate).label, _arrow(one, rate)) for rate in rates),
+        rows=tuple(_row(row, place, rates) for place, row in zip(_places(rows), rows, strict=True)),
+        figure=_figure(rows, next(iter(one.rates), ""), number),
     )
 
 
-def _key(row: LeaderboardRow, rate: str) -> tuple[bool, float, str, str, int]:
-    value = _ranked_value(row, rate)
-    sign = 1.0 if row.direction(rate) == "down" else -1.0
-    return value is None, sign * (value or 0.0), row.run, row.system, row.seed
+def _words(row: LeaderboardRow, rate: str) -> MetricWords:
+    """A rate of a public benchmark keeps its own name, whatever RSBench calls so."""
+    return words_of(rate) if row.protocol is None else MetricWords(rate.replace("_", " "), "items", "")
 
 
-def _ranked_value(row: LeaderboardRow, rate: str) -> float | None:
-    """The value that a row is ranked by; none if it may not be, or if nobody knows which way is good."""
-    metric = row.rates.get(rate)
-    if metric is None or many_unscored(metric) or row.direction(rate) == "unknown":
-        return None
-    return metric.value
-
-
-def _places(rows: Sequence[LeaderboardRow], rate: str) -> list[str]:
+def _places(rows: Sequence[LeaderboardRow]) -> list[str]:
     """1, 2, 2, 4: equal values share a place; rows without a rank have none."""
-    values = [_ranked_value(row, rate) for row in rows]
-    return ["" if value is None else str(values.index(value) + 1) for value in values]
+    merits = [row.merit for row in rows]
+    return ["" if merit is None else str(merits.index(merit) + 1) for merit in merits]
 
 
 def _row(row: LeaderboardRow, place: str, rates: Sequence[str]) -> RowView:
@@ -131,5 +120,5 @@ def _arrow(row: LeaderboardRow, rate: str) -> str:
 
 def _figure(rows: Sequence[LeaderboardRow], rate: str, number: int) -> Figure | None:
     groups = [BarGroup(f"{r.run}, seed {r.seed}", (metric_bar(r.system, r.rates.get(rate)),)) for r in rows]
-    words = words_of(rate)
+    words = _words(rows[0], rate)
     return dots_figure(f"board-{number}", words.label, words.items, ("value",), groups)

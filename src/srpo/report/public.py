@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from srpo.rates import MOST_UNSCORED
@@ -10,7 +10,18 @@ from srpo.report.charts import BarGroup
 from srpo.report.figure import Figure, Printed, dots_figure, metric_bar
 from srpo.report.links import items_link, linked
 from srpo.report.table import series_of
-from srpo.report.wording import NOT_SCORED, bounds, decimal, known, many_unscored, percent, percent_interval, typeset
+from srpo.report.wording import (
+    NOT_SCORED,
+    bounds,
+    decimal,
+    known,
+    many_unscored,
+    percent,
+    percent_interval,
+    points,
+    points_interval,
+    typeset,
+)
 from srpo.types import BenchmarkScore, Metric, Report
 
 _PROTOCOLS: Final = {"official": "official protocol", "v1": "protocol v1"}
@@ -25,6 +36,8 @@ class ScoreCell(NamedTuple):
     unscored: Printed | None
     bounds: str | None
     warn: bool = False
+    change: str | None = None
+    """Paired difference from the first system, and what it says."""
 
 
 class Column(NamedTuple):
@@ -63,26 +76,22 @@ def public_parts(report: Report, items: str | None = None) -> list[BenchmarkView
     """Every benchmark of the report, in its order."""
     names = dict.fromkeys(score.benchmark for score in report.benchmarks)
     order = [*series_of(report), *(s.system for s in report.benchmarks)]
-    return [
-        _view(name, [s for s in report.benchmarks if s.benchmark == name], list(dict.fromkeys(order)), number, items)
-        for number, name in enumerate(names)
-    ]
+    return [_view(report, name, list(dict.fromkeys(order)), number, items) for number, name in enumerate(names)]
 
 
-def _view(
-    name: str, scores: Sequence[BenchmarkScore], order: Sequence[str], number: int, items: str | None
-) -> BenchmarkView:
+def _view(report: Report, name: str, order: Sequence[str], number: int, items: str | None) -> BenchmarkView:
+    scores = [score for score in report.benchmarks if score.benchmark == name]
     columns = tuple(dict.fromkeys(_column(score) for score in scores))
     systems = [system for system in order if any(score.system == system for score in scores)]
     figures = [_figure(column, scores, systems, f"bench-{number}-{i}", items) for i, column in enumerate(columns)]
     return BenchmarkView(
         name=name,
         columns=columns,
-        lines=_lines(columns, scores, systems, items),
+        lines=_lines(columns, scores, systems, items, _changes(report, name)),
         defects=tuple(
-            (f"{_column(s).title}, {s.judge}", s.system, (*_counted(s), *_differing(s)))
+            (f"{_column(s).title}, {s.judge}", s.system, (*_counted(s), *_differing(s), *_worded(s)))
             for s in scores
-            if s.defects or s.differs_from_v1
+            if s.defects or s.differs_from_v1 or s.declines_by_wording
         ),
         figures=tuple(figure for figure in figures if figure),
         warnings=tuple(_warning(score, rate) for score in scores for rate, m in score.rates.items() if _flawed(m)),
@@ -101,21 +110,55 @@ def _differing(score: BenchmarkScore) -> tuple[str, ...]:
     )
 
 
+def _worded(score: BenchmarkScore) -> tuple[str, ...]:
+    found = score.declines_by_wording
+    if found is None or found.value is None:
+        return ()
+    return (
+        f"refuses by its wording (a baseline, not safety): {percent(found.value)} {_interval(found)}, n = {found.n}",
+    )
+
+
 def _column(score: BenchmarkScore) -> Column:
     return Column(score.protocol, score.judge, score.decoding)
 
 
 def _lines(
-    columns: Sequence[Column], scores: Sequence[BenchmarkScore], systems: Sequence[str], items: str | None
+    columns: Sequence[Column],
+    scores: Sequence[BenchmarkScore],
+    systems: Sequence[str],
+    items: str | None,
+    changes: Mapping[tuple[str, str, str, str], str],
 ) -> tuple[Line, ...]:
     found = {(_column(score), score.system): score for score in scores}
     low = {rate for score in scores for rate in score.lower_is_better}
     rates = {rate: _plain(rate) + (" ↓" if rate in low else "") for score in scores for rate in score.rates}
+    judged: dict[tuple[str, str], Column] = {}
+    for column in columns:  # only the first judge of a protocol is compared
+        judged.setdefault((column.protocol, column.decoding), column)
+
+    def cell(column: Column, system: str, rate: str) -> ScoreCell | None:
+        made = _cell(found.get((column, system)), rate, items)
+        change = changes.get((column.protocol, column.decoding, system, rate))
+        return made._replace(change=change) if made and column in judged.values() else made
+
     return tuple(
-        Line(words, system, tuple(_cell(found.get((column, system)), rate, items) for column in columns))
+        Line(words, system, tuple(cell(column, system, rate) for column in columns))
         for rate, words in rates.items()
         for system in systems
     )
+
+
+def _changes(report: Report, name: str) -> dict[tuple[str, str, str, str], str]:
+    """(protocol, decoding, system, rate) -> the paired difference from the first system, in words."""
+    found = {}
+    for c in report.comparisons:
+        benchmark, _, protocol = c.benchmark.rpartition(" ")
+        if benchmark == name and c.difference is not None:
+            interval = points_interval(c.low, c.high)
+            text = f"{points(c.difference)} {interval} against {c.baseline}: {c.finding}"
+            found[protocol, c.decoding, c.system, c.metric] = typeset(text)
+    return found
 
 
 def _cell(score: BenchmarkScore | None, rate: str, items: str | None) -> ScoreCell | None:

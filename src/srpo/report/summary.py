@@ -20,6 +20,7 @@ from srpo.report.wording import (
     percent,
     points,
     points_interval,
+    read_comparison,
     typeset,
     words_of,
 )
@@ -33,6 +34,9 @@ _OPENINGS: Final = {
 }
 """The measures that must be read together, as the summary calls them."""
 
+
+ABILITY: Final = "vqa"
+"""The benchmark that stands for general ability."""
 
 _READINGS: Final = {
     "better": "better in",
@@ -78,7 +82,23 @@ def tiles(report: Report, items: str | None = None) -> list[Tile]:
         ]
         if metric in _OPENINGS:
             found.append(_tile(metric, pairs[0].baseline, shown, items))
-    return found
+    return [*found, *_ability(report, items)] if found else []
+
+
+def _ability(report: Report, items: str | None) -> list[Tile]:
+    """Right answers to picture questions of the user's own, beside safety: what a safer model may have lost."""
+    scores = {score.system: score for score in report.benchmarks if score.benchmark == ABILITY}
+    names = [name for name in report.systems if name in scores]
+    if not names:
+        return []
+    compared = {c.system: c for c in report.comparisons if c.benchmark.startswith(f"{ABILITY} ")}
+    lines = []
+    for name in names:
+        keys = {"benchmark": ABILITY, "protocol": scores[name].protocol, "metric": "accuracy"}
+        link = items_link(items, system=name, decoding=scores[name].decoding, **keys)
+        reading = None if name == names[0] else read_comparison(compared.get(name))
+        lines.append(TileLine(name, linked(_value(scores[name].rates.get("accuracy")), link), reading))
+    return [Tile("General ability", "picture questions", tuple(lines), "")]
 
 
 def _tile(metric: str, baseline: str, shown: list[tuple[str, HeadlineRow]], items: str | None) -> Tile:

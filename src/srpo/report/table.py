@@ -34,6 +34,7 @@ _SECTIONS: Final[dict[Decoding, str]] = {"greedy": "Greedy decoding", "sampled":
 SIGNS: Final = {"better": "▲", "worse": "▼", "changed": "↕", "same": "≈", "unknown": ""}
 """What a comparison says, where there is no room for words."""
 
+RSBENCH: Final = "rsbench"
 _TERMINAL: Final = 80
 _WIDTHS: Final = (24, 19, 19, 22, 11)
 _LABELS: Final = {
@@ -97,7 +98,8 @@ def headline_rows(report: Report, pair: Pair, decoding: Decoding) -> list[Headli
     """Rows of two systems under one decoding, known measures first."""
     systems = report.systems if decoding == "greedy" else report.sampled
     before, after = systems.get(pair.baseline, {}), systems.get(pair.system, {})
-    found = {c.metric: c for c in report.comparisons if (c.baseline, c.system, c.decoding) == (*pair, decoding)}
+    own = [c for c in report.comparisons if c.benchmark == RSBENCH]
+    found = {c.metric: c for c in own if (c.baseline, c.system, c.decoding) == (*pair, decoding)}
     rows = []
     for metric in ordered_metrics([*before, *after]):
         comparison = found.get(metric)

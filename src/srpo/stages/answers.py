@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 from srpo.models.base import Model, Request
@@ -43,29 +44,34 @@ def answer_all(
     In a function of its own, so that one model at a time is in memory; it is loaded if there is something to ask.
     """
     found = {answer.id: answer.finish for answer in answers_of(task) if answer.id in asks}
-    todo = [ask for name, ask in asks.items() if name not in found]
+    new = {name: ask for name, ask in asks.items() if name not in found}
     failed = {name: ask for name, ask in asks.items() if found.get(name) == "error"}
-    if all(ask.request() is None for ask in (*todo, *failed.values())):
+    if all(ask.request() is None for ask in (*new.values(), *failed.values())):
         return
+    # What was scored goes first: a kill in between leaves nothing that belongs to another answer.
+    drop_rows(task.out.results, Result, lambda result: result.completion in new or result.completion in failed)
+    drop_rows(task.out.labels, Label, lambda label: label.completion in new or label.completion in failed)
     model = load_system(task.run, task.config, system, bars)
     check_servers(spec_of(task.config, system), model, needs, pictures=task.has_pictures)
-    with bars(f"{title} as {system}", len(asks), len(asks) - len(todo) - len(failed)) as advance:
-        for chunk in chunks(todo, CHUNK):
+    with bars(f"{title} as {system}", len(asks), len(asks) - len(new) - len(failed)) as advance:
+        for chunk in chunks(new.values(), CHUNK):
             answers = _ask(system, chunk, model, advance)
             check_outage(system, [a.error for a in answers if a.finish == "error"], len(answers))
             append_records(task.out.responses, answers)
-        # What was scored goes first: a kill in between leaves nothing that belongs to another answer.
-        drop_rows(task.out.results, Result, lambda result: result.completion in failed)
-        drop_rows(task.out.labels, Label, lambda label: label.completion in failed)
         again = (a for chunk in chunks(failed.values(), CHUNK) for a in _ask(system, chunk, model, advance))
         replace_rows(task.out.responses, Completion, lambda answer: answer.id, again)
 
 
 def answers_of(task: Evaluation) -> Iterator[Completion]:
-    """Answers of this process, and those that the run has had before it was divided."""
-    yield from rows_if_there(task.out.responses, Completion)
+    """Answers of this process, and those that the run has had before it was divided, as far as they are asked for."""
+    settings = task.config.evaluate
+    rows = rows_if_there(task.out.responses, Completion)
     if task.shard is not None:
-        yield from (row for row in rows_if_there(task.run.responses, Completion) if row.finish != "error")
+        before = (row for row in rows_if_there(task.run.responses, Completion) if row.finish != "error")
+        rows = chain(rows, before)
+    for row in rows:
+        if row.system in settings.systems and settings.asks(row.decoding, row.repeat, row.probe):
+            yield row
 
 
 def failed_answers(run: RunFolder) -> set[str]:

@@ -66,13 +66,11 @@ def _check_trained(task: Evaluation) -> None:
 
 
 def _score(task: Evaluation, bars: Bars) -> None:
-    judges = task.config.scoring_judges
-    if task.samples:
-        names = [score_samples(task, settings, bars) for settings in judges]
-        RunFolder(task.out.path).record_judges(names)
-    if task.config.benchmarks:
-        models = [judge for judge in judges if judge.kind == "model"]
-        for settings in models:
-            label_items(task, settings, bars)
-        if not models:
-            label_items(task, None, bars)
+    """Results and labels of every judge; which of them count is recorded when all are there."""
+    config = task.config
+    names = [score_samples(task, settings, bars) for settings in config.scoring_judges] if task.samples else []
+    labels = []
+    for benchmark in config.benchmarks:
+        for settings in config.judges_of(benchmark) or (None,):
+            labels += label_items(task, benchmark, settings, bars)
+    RunFolder(task.out.path).record_judges(names, labels)

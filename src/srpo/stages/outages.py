@@ -9,7 +9,7 @@ from srpo.errors import JudgeError, ModelError
 from srpo.judge.base import Judge
 from srpo.models.base import Model
 from srpo.run_config import JudgeSettings
-from srpo.types import Label, Verdict
+from srpo.types import Failure, Label, Verdict
 
 if TYPE_CHECKING:
     from srpo.models.probe import Needs
@@ -41,24 +41,27 @@ def check_servers(spec: str | None, asked: Model | Judge, needs: Needs, *, pictu
         check_server(model, needs, pictures=pictures)
 
 
+def is_outage(failures: Sequence[Failure | None]) -> bool:
+    """Whether all of many new judgements failed, most of them in a way that may pass."""
+    passing = sum(failure in PASSING for failure in failures)
+    return len(failures) >= OUTAGE and None not in failures and 2 * passing > len(failures)
+
+
 def check_judge(judge: str, settings: JudgeSettings, verdicts: Sequence[Verdict]) -> None:
     """Raises JudgeError if all of many new judgements failed, most of them in a way that may pass.
 
     Not for those that are asked for again: texts that always fail are together there, and would stop every start.
     """
-    broken = [verdict.reason for verdict in verdicts if verdict.failure in PASSING]
-    failed = sum(verdict.failure is not None for verdict in verdicts)
-    if failed >= OUTAGE and failed == len(verdicts) and 2 * len(broken) > failed:
-        problem = f"all {failed} judgements failed, first: {broken[0]}"
+    if is_outage([verdict.failure for verdict in verdicts]):
+        first = next(verdict.reason for verdict in verdicts if verdict.failure in PASSING)
+        problem = f"all {len(verdicts)} judgements failed, first: {first}"
         raise JudgeError(f"{judge}: {problem}; {_AGAIN_JUDGE[settings.kind]}")
 
 
 def check_labels(judge: str, labels: Sequence[Label]) -> None:
     """Raises JudgeError if all of many new labels failed, most of them in a way that may pass."""
-    passing = sum(label.failure in PASSING for label in labels)
-    failed = sum(label.failure is not None for label in labels)
-    if failed >= OUTAGE and failed == len(labels) and 2 * passing > failed:
-        raise JudgeError(f"{judge}: all {failed} judgements failed; {_AGAIN}")
+    if is_outage([label.failure for label in labels]):
+        raise JudgeError(f"{judge}: all {len(labels)} judgements failed; {_AGAIN}")
 
 
 def check_outage(model: str, errors: Sequence[str | None], asked: int) -> None:

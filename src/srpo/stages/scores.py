@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from srpo.benchmarks import BenchmarkJudge, benchmark_named
-from srpo.evaluate import score
-from srpo.judge.base import Judge, JudgeItem
+from srpo.judge.base import Judge
 from srpo.models.base import Model
 from srpo.own_items import prompts_of
 from srpo.progress import Advance, Bars
 from srpo.records import append_records
 from srpo.run_config import JudgeSettings
+from srpo.scoring import Judged, Written, judge_answers
 from srpo.stages.answers import answers_of, failed_answers
 from srpo.stages.outages import PASSING, check_judge, check_labels, check_servers
 from srpo.stages.questions import Evaluation
 from srpo.stages.rows import CHUNK, chunks, replace_rows, rows_if_there
 from srpo.systems import judge_model, load_judge
-from srpo.types import Completion, Label, Protocol, Result, Verdict
+from srpo.types import Completion, Label, Protocol, Result
 
 
 def score_samples(task: Evaluation, settings: JudgeSettings, bars: Bars) -> str:
@@ -33,24 +33,25 @@ def score_samples(task: Evaluation, settings: JudgeSettings, bars: Bars) -> str:
         check_servers(settings.model, judge, "texts")
     with bars("judge answers", 2 * len(answers), 2 * (len(answers) - left)) as advance:
         for chunk in chunks(todo, CHUNK):
-            paths, replies = _judge(task, judge, chunk, advance)
-            check_judge(judge.name, settings, paths)
-            check_judge(judge.name, settings, replies)
-            append_records(task.out.results, _scored(task, chunk, paths, replies))
-        again = (r for c in chunks(failed, CHUNK) for r in _scored(task, c, *_judge(task, judge, c, advance)))
+            judged = _judge(task, judge, chunk, advance)
+            check_judge(judge.name, settings, judged.paths)
+            check_judge(judge.name, settings, judged.replies)
+            append_records(task.out.results, judged.results)
+        again = (result for c in chunks(failed, CHUNK) for result in _judge(task, judge, c, advance).results)
         replace_rows(task.out.results, Result, lambda result: (result.completion, result.judge), again)
     return judge.name
 
 
-def label_items(task: Evaluation, settings: JudgeSettings | None, bars: Bars) -> None:
-    """Append labels of all answers to items of public benchmarks, under every protocol that is asked for.
+def label_items(
+    task: Evaluation, benchmark: str, settings: JudgeSettings | None, bars: Bars
+) -> list[tuple[str, str, str]]:
+    """Append labels of all answers to a benchmark's items, under every protocol that is asked for.
 
-    `settings` are those of a judge of kind model, or none where rules suffice.
+    `settings` are those of a judge of kind model, or none where rules suffice.  Returns (benchmark, protocol, judge).
     """
     model = None if settings is None else judge_model(task.config, settings)
-    for name, wanted in task.config.benchmarks.items():
-        for protocol in wanted.protocols:
-            _label(task, name, protocol, model, settings, bars)
+    protocols = task.config.benchmarks[benchmark].protocols
+    return [(benchmark, protocol, _label(task, benchmark, protocol, model, settings, bars)) for protocol in protocols]
 
 
 def results_of_task(task: Evaluation, passing: Sequence[str]) -> Iterator[Result]:
@@ -62,38 +63,18 @@ def results_of_task(task: Evaluation, passing: Sequence[str]) -> Iterator[Result
         yield from (row for row in own if row.failure not in passing)
 
 
-def _judge(
-    task: Evaluation, judge: Judge, answers: Sequence[Completion], advance: Advance
-) -> tuple[list[Verdict], list[Verdict]]:
-    """Verdicts on the paths and on the replies."""
-    items = [_judge_item(task, row) for row in answers]
-    paths = judge.judge([item.model_copy(update={"part": "path"}) for item in items], advance)
-    return paths, judge.judge(items, advance)
+def _judge(task: Evaluation, judge: Judge, answers: Sequence[Completion], advance: Advance) -> Judged:
+    return judge_answers(judge, [_written(task, row) for row in answers], task.run.path, advance)
 
 
-def _scored(
-    task: Evaluation, answers: Sequence[Completion], paths: Sequence[Verdict], replies: Sequence[Verdict]
-) -> list[Result]:
-    rows = zip(answers, paths, replies, strict=True)
-    return [score(answer, task.samples[str(answer.sample)], path, reply) for answer, path, reply in rows]
-
-
-def _judge_item(task: Evaluation, answer: Completion) -> JudgeItem:
+def _written(task: Evaluation, answer: Completion) -> Written:
     own = task.config.systems.get(answer.system)
-    return JudgeItem(
-        subject=answer.id,
-        sample=task.samples[answer.sample],
-        folder=task.run.path,
-        part="answer",
-        text=answer.text,
-        truncated=answer.finish == "length",
-        path_format=own.path_format if own else "six_steps",
-    )
+    return Written(answer, task.samples[answer.sample], own.path_format if own else "six_steps")
 
 
 def _label(
     task: Evaluation, name: str, protocol: Protocol, model: Model | None, settings: JudgeSettings | None, bars: Bars
-) -> None:
+) -> str:
     prompts = prompts_of(name, protocol, task.config)
     judge = BenchmarkJudge(benchmark_named(name).protocols[protocol], model, prompts=prompts)
     rows = [row for row in _labels(task) if row.protocol == protocol and row.judge == judge.name]
@@ -112,6 +93,7 @@ def _label(
             append_records(task.out.labels, labels)
         again = (label for chunk in chunks(failed, CHUNK) for label in judge.label(chunk, advance))
         replace_rows(task.out.labels, Label, lambda label: (label.completion, label.protocol, label.judge), again)
+    return judge.name
 
 
 def _labels(task: Evaluation) -> Iterator[Label]:

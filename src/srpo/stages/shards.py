@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -119,7 +119,7 @@ def _merge_trees(run: RunFolder, config: RunConfig, shards: Sequence[StageFiles]
     files = _whole(run, config, "explore")
     wanted = [Wanted(sample, sample) for sample in places_of_samples(run)]
     found = _find(Tree, lambda tree: tree.sample, files.trees, [shard.trees for shard in shards])
-    write_records(files.trees, _in_order(files.trees, Tree, found, wanted, len(shards)))
+    write_records(files.trees, _in_order(files.trees, Tree, found, {_last(found): wanted}, len(shards)))
     run.record_files(inputs=[run.samples], outputs=[files.trees])
 
 
@@ -128,7 +128,7 @@ def _merge_verdicts(run: RunFolder, config: RunConfig, shards: Sequence[StageFil
     trees = iterate_records(files.trees, Tree)
     wanted = [Wanted(tree.id, tree.sample, len(tree.branches)) for tree in trees]
     found = _find(Verdict, lambda verdict: verdict.subject, files.verdicts, [shard.verdicts for shard in shards])
-    write_records(files.verdicts, _in_order(files.verdicts, Verdict, found, wanted, len(shards)))
+    write_records(files.verdicts, _in_order(files.verdicts, Verdict, found, {_last(found): wanted}, len(shards)))
     run.record_files(inputs=[files.trees], outputs=[files.verdicts])
 
 
@@ -137,25 +137,43 @@ def _merge_results(run: RunFolder, config: RunConfig, shards: Sequence[StageFile
     for model in map(digest, trained):
         for shard in shards:
             check_model(shard, model)
-    task = Evaluation.of(run, config, None)
+    task, count = Evaluation.of(run, config, None), len(shards)
     plain = [Wanted(q.answer_id(system), q.subject) for system in config.evaluate.systems for q in task.questions(())]
     answers = _find(Completion, lambda answer: answer.id, run.responses, [shard.responses for shard in shards])
-    keys = {item.key for item in plain}
-    probed = [Wanted(key, key) for key in answers.get("", {}) if key not in keys]
+    known = {item.key for item in plain}
+    probed = [Wanted(key, key) for key in answers.get("", {}) if key not in known]
+    stale, judges, labelled = failed_answers(run), *_judges_of(shards)
     of_samples = [item for item in plain if item.sample in task.samples]
-    stale, rest = failed_answers(run), len(shards)
     scores = _find(Result, lambda result: result.completion, run.results, [s.results for s in shards], stale)
     labels = _find(Label, lambda label: label.completion, run.labels, [s.labels for s in shards], stale)
     # All are whole before one is written; results go first, as the old answers tell which of the old ones count.
-    responses = _in_order(run.responses, Completion, answers, plain, rest, probed)
+    responses = _in_order(run.responses, Completion, answers, {"": plain}, count, probed)
+    results = _in_order(run.results, Result, scores, dict.fromkeys(judges or ("",), of_samples), count, probed)
+    about = {item.id: item.benchmark for item in task.items.values()}
+    owed: dict[str, list[Wanted]] = {}
+    for benchmark, protocol, judge in labelled or [(name, "", "") for name in config.benchmarks]:
+        owed.setdefault(judge + protocol, []).extend(i for i in plain if about.get(i.sample) == benchmark)
+    merged = _in_order(run.labels, Label, labels, owed, count)
     if of_samples:
-        write_records(run.results, _in_order(run.results, Result, scores, of_samples, rest, probed))
-        run.record_judges(RunFolder(shards[-1].path).read_manifest().judges)
-    if labels:
-        write_records(run.labels, _in_order(run.labels, Label, labels, [], rest, plain))
+        write_records(run.results, results)
+    if config.benchmarks:
+        write_records(run.labels, merged)
     write_records(run.responses, responses)
+    run.record_judges(judges, labelled)
     outputs = [path for path in (run.responses, run.results, run.labels) if path.exists()]
     run.record_files(inputs=[run.samples, *trained], outputs=outputs)
+
+
+def _judges_of(shards: Sequence[StageFiles]) -> tuple[tuple[str, ...], tuple[tuple[str, str, str], ...]]:
+    """Judges of results and of labels: those of a shard that has finished; a shard may hold no sample, or no item."""
+    manifests = [RunFolder(shard.path).read_manifest() for shard in shards]
+    judges = max((manifest.judges for manifest in manifests), key=len)
+    return judges, tuple(dict.fromkeys(key for manifest in manifests for key in manifest.labels))
+
+
+def _last(found: Found) -> str:
+    """The judge that has judged last."""
+    return next(reversed(found), "")
 
 
 def _find(
@@ -179,16 +197,26 @@ def _find(
 
 
 def _in_order(
-    out: Path, kind: type[R], found: Found, wanted: Sequence[Wanted], count: int, others: Sequence[Wanted] = ()
+    out: Path,
+    kind: type[R],
+    found: Found,
+    wanted: Mapping[str, Sequence[Wanted]],
+    count: int,
+    others: Sequence[Wanted] = (),
 ) -> Iterator[R]:
     """The wanted rows and what there is of others, judge by judge.
 
-    Raises DataError at once if the last judge lacks some of the wanted ones.
+    `wanted` names the rows that a judge owes.  Raises DataError at once if one lacks some.
     """
-    last = found[next(reversed(found))] if found else {}
-    missing = {item.sample for item in wanted if len(last.get(item.key, ())) < item.rows}
+    rows = list(dict.fromkeys(item for of_judge in wanted.values() for item in of_judge))
+    missing = {
+        item.sample
+        for judge, of_judge in wanted.items()
+        for item in of_judge
+        if len(found.get(judge, {}).get(item.key, ())) < item.rows
+    }
     if missing:
         left = [str(shard) for i in range(count) if any(map((shard := Shard(i + 1, count)).holds, missing))]
         raise DataError(f"{out}: {len(missing)} samples are left to do, of shard {', '.join(left)}; run these first")
-    groups = (keys.get(item.key, {}) for keys in found.values() for item in (*wanted, *others))
+    groups = (keys.get(item.key, {}) for keys in found.values() for item in (*rows, *others))
     return (read_record(*nodes[node], kind) for nodes in groups for node in sorted(nodes))

@@ -5,7 +5,7 @@ one question) are one *cluster*; treating them as independent makes an interval 
 """
 
 from srpo.stats.agreement import Category, Kappa, cohens_kappa, krippendorff_alpha
-from srpo.stats.comparisons import holm, mcnemar_exact, minimum_detectable_difference
+from srpo.stats.comparisons import cluster_signs, holm, minimum_detectable_difference, sign_test
 from srpo.stats.corrected import Ppi, Rated, ppi, rogan_gladen, rogan_gladen_rate
 from srpo.stats.intervals import (
     LEVEL,
@@ -30,15 +30,16 @@ __all__ = [
     "Rated",
     "bounds",
     "cluster_bootstrap",
+    "cluster_signs",
     "cohens_kappa",
     "holm",
     "krippendorff_alpha",
-    "mcnemar_exact",
     "minimum_detectable_difference",
     "paired_difference",
     "ppi",
     "rate_interval",
     "rogan_gladen",
     "rogan_gladen_rate",
+    "sign_test",
     "wilson",
 ]

@@ -8,21 +8,32 @@ from typing import Final
 
 from scipy.stats import binomtest, norm
 
-from srpo.stats.intervals import LEVEL
+from srpo.stats.intervals import LEVEL, cluster_totals
 
 POWER: Final = 0.8
+_ROUNDING: Final = 1e-9
+"""Sums of shares that are nearer to 0 than this are 0."""
 
 
-def mcnemar_exact(only_a: int, only_b: int) -> float:
-    """Two-sided exact p-value that the discordant items fall to both sides alike; 1 when there are none.
+def cluster_signs(differences: Sequence[float], clusters: Sequence[str]) -> tuple[int, int]:
+    """Number of clusters whose differences add up to more than 0, and to less.
 
-    It counts items as independent: where several items share a cluster, read the cluster bootstrap first.
-    Raises ValueError on a negative count.
+    Raises ValueError if the lengths differ or a difference is not finite.
     """
-    if min(only_a, only_b) < 0:
-        raise ValueError(f"counts cannot be negative, got {only_a} and {only_b}")
-    discordant = only_a + only_b
-    return float(binomtest(only_a, discordant, 0.5).pvalue) if discordant else 1.0
+    sums = cluster_totals(differences, clusters)[:, 0]
+    return int((sums > _ROUNDING).sum()), int((sums < -_ROUNDING).sum())
+
+
+def sign_test(rises: int, falls: int) -> float:
+    """Two-sided exact p-value that what changed rises and falls alike often; 1 when nothing changed.
+
+    What is counted must be independent: clusters, not items that share one.  Counted over flags of items that share
+    none it is McNemar's exact test.  Raises ValueError on a negative count.
+    """
+    if min(rises, falls) < 0:
+        raise ValueError(f"counts cannot be negative, got {rises} and {falls}")
+    changed = rises + falls
+    return float(binomtest(rises, changed, 0.5).pvalue) if changed else 1.0
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -40,11 +51,12 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def minimum_detectable_difference(clusters: int, discordant_share: float) -> float:
-    """Smallest paired difference of two rates that so many clusters show with 80 % power at the 5 % level.
+    """Smallest paired difference of two rates that so many clusters show with 80 % power in a single test at 5 %.
 
     (z(0.975) + z(0.8)) * sqrt(psi / n), with psi the share of items that one side alone gets right and n the number of
-    clusters: items that share one are not independent.  Source: R. J. Connor, Biometrics 43 (1987), without its term
-    of second order.  Raises ValueError unless clusters > 0 and 0 <= discordant_share <= 1.
+    clusters: items that share one are not independent.  One of many comparisons, adjusted for their number, needs a
+    larger difference.  Source: R. J. Connor, Biometrics 43 (1987), without its term of second order.
+    Raises ValueError unless clusters > 0 and 0 <= discordant_share <= 1.
     """
     if clusters < 1 or not 0 <= discordant_share <= 1:
         raise ValueError(f"need clusters > 0 and a share of 0..1, got {clusters} and {discordant_share}")

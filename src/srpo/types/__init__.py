@@ -16,6 +16,8 @@ from srpo.types.evaluation import (
 from srpo.types.method import (
     CATEGORIES,
     CELLS,
+    PATH_PROBES,
+    REQUEST_PROBES,
     SCHEMA,
     Cell,
     Completion,
@@ -41,6 +43,8 @@ from srpo.types.method import (
 __all__ = [
     "CATEGORIES",
     "CELLS",
+    "PATH_PROBES",
+    "REQUEST_PROBES",
     "SCHEMA",
     "BenchmarkScore",
     "Cell",

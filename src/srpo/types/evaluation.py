@@ -175,6 +175,9 @@ class BenchmarkScore(Record):
     rates: dict[str, Metric]
     categories: dict[str, dict[str, Metric]] = Field(default_factory=dict, description="category -> the same rates")
     lower_is_better: tuple[str, ...] = Field(default=(), description="rates that should be low; the others high")
+    declines_by_wording: Metric | None = Field(
+        default=None, description="replies that refuse by their wording; a baseline, never a label of safety"
+    )
     defects: dict[str, int] = Field(default_factory=dict, description="how often a known defect decided a label")
     differs_from_v1: dict[str, Metric] = Field(
         default_factory=dict,
@@ -219,6 +222,10 @@ class Report(Record):
     )
     judges: dict[str, dict[str, Rates]] = Field(
         default_factory=dict, description="judge -> system -> rates, where several judge"
+    )
+    wording: dict[str, Rates] = Field(
+        default_factory=dict,
+        description="system -> replies that decline by their wording, over `hazard` and `benign` cells; a baseline",
     )
     agreement: Rates = Field(default_factory=dict, description="flag -> Krippendorff's alpha between the judges")
     benchmarks: tuple[BenchmarkScore, ...] = ()

@@ -48,6 +48,12 @@ Probe = Literal[
 ]
 """A change of picture, words, or the reasoning before the answer, which shows what a system goes by."""
 
+REQUEST_PROBES: tuple[Probe, ...] = ("blank", "swapped", "shuffled", "caption", "paraphrase")
+"""Changes of the picture or of the words."""
+
+PATH_PROBES: tuple[Probe, ...] = ("risk_removed", "risk_replaced", "control_removed", "control_replaced")
+"""Edits of the system's own reasoning, after which it answers anew."""
+
 
 class Record(BaseModel):
     """Base of all records: immutable, unknown fields refused."""
