@@ -89,13 +89,15 @@ def labels_of(run: RunFolder, config: RunConfig) -> list[Label]:
     """
     if not config.benchmarks:
         return []
-    counting, settings = run.read_manifest().labels, config.evaluate
-    found: dict[tuple[str, str, str], dict[str, Label]] = {key: {} for key in counting}
-    for row in read_records(run.labels, Label) if run.labels.exists() else ():
+    rows, settings = read_records(run.labels, Label) if run.labels.exists() else [], config.evaluate
+    last = {(row.benchmark, row.protocol): (row.benchmark, row.protocol, row.judge) for row in rows}
+    found: dict[tuple[str, str, str], dict[str, Label]]
+    found = {key: {} for key in run.read_manifest().labels or last.values()}
+    for row in rows:
         if row.system in settings.systems and settings.asks(row.decoding, row.repeat):
             found.get((row.benchmark, row.protocol, row.judge), {})[row.completion] = row
     _check_labels(run, config, found)
-    return [row for rows in found.values() for row in rows.values()]
+    return [row for of_judge in found.values() for row in of_judge.values()]
 
 
 def _check_labels(run: RunFolder, config: RunConfig, found: Mapping[tuple[str, str, str], Mapping[str, Label]]) -> None:

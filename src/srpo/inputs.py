@@ -37,12 +37,16 @@ def check_named(config: RunConfig, known: Collection[str] = ()) -> list[Path]:
     """
     for system in (None, *config.systems):
         instruction_of(config, system)
+    for name, settings in config.systems.items():
+        if settings.model != EMBEDDED and not settings.model.startswith(("hf:", "openai:")):
+            expected = "expected embedded, hf:FOLDER_OR_NAME or openai:NAME"
+            raise ConfigError(f"systems.{name}.model {settings.model!r}: {expected}")
     _check_servers(config)
     paths = _model_folders(config)
-    for name, settings in config.benchmarks.items():
+    for name, benchmark in config.benchmarks.items():
         if name not in known:
             read_own_items(name, config)
-        paths += [Path(path).expanduser() for path in (settings.path, settings.images, settings.prompts) if path]
+        paths += [Path(path).expanduser() for path in (benchmark.path, benchmark.images, benchmark.prompts) if path]
     return paths
 
 

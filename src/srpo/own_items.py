@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-from srpo.benchmarks import benchmark_named, needs_judge, read_prompts
-from srpo.errors import ConfigError
+from srpo.benchmarks import benchmark_named, check_prompts, needs_judge, read_prompts
+from srpo.errors import ConfigError, JudgeError
 from srpo.records import seed_of
 from srpo.run_config import RunConfig
 from srpo.types import Item, Protocol
@@ -39,7 +39,8 @@ def read_own_items(name: str, config: RunConfig) -> list[Item]:
 def prompts_of(name: str, protocol: Protocol, config: RunConfig) -> dict[str, str]:
     """The user's prompts for the questions of a protocol, by question.
 
-    Raises ConfigError for a question that no protocol of the benchmark asks, DataError for a file that cannot be read.
+    Raises ConfigError for a question that no protocol of the benchmark asks or a template that does not fit it, and
+    DataError for a file that cannot be read.
     """
     path, protocols = config.benchmarks[name].prompts, benchmark_named(name).protocols
     found = {} if path is None else read_prompts(Path(path).expanduser())
@@ -47,4 +48,9 @@ def prompts_of(name: str, protocol: Protocol, config: RunConfig) -> dict[str, st
     for question in found.keys() - known:
         listed = ", ".join(sorted(known)) or "none"
         raise ConfigError(f"benchmarks.{name}.prompts: {path} names {question!r}, known questions are: {listed}")
-    return {question: text for question, text in found.items() if question in protocols[protocol].prompts}
+    chosen = {question: text for question, text in found.items() if question in protocols[protocol].prompts}
+    try:
+        check_prompts(protocols[protocol], chosen)
+    except JudgeError as error:
+        raise ConfigError(f"benchmarks.{name}.prompts: {path}: {error}") from None
+    return chosen

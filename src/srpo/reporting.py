@@ -94,7 +94,8 @@ def _page(run: RunFolder, config: RunConfig, report: Report, answers: Answered, 
         answers.samples, answers.completions, answers.plain, limit, config.seed, path_formats(config)
     )
     trees = _tree_views(run, config, contrasts) if contrasts else []
-    command = f"srpo demo --config {run.config} --out NEW"
+    chain = TRAINED in config.evaluate.systems
+    command = f"srpo demo --config {run.config} --out NEW" if chain else f"srpo evaluate NEW --config {run.config}"
     shown = load_images(examples, run.path)
     return render_page(report, shown, trees, command=command, items=run.items_html.name)
 

@@ -171,12 +171,18 @@ class EvaluateSettings(Settings):
     )
     panel: tuple[JudgeSettings, ...] = Field(default=(), description="further judges; they vote with the first")
 
-    @field_validator("systems")
+    @field_validator("systems", "probes", "splits")
     @classmethod
     def _each_once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if len(set(value)) < len(value):
-            raise ValueError("expected each system once")
+            raise ValueError("expected each name once")
         return value
+
+    @model_validator(mode="after")
+    def _repeats_are_drawn(self) -> Self:
+        if self.repeats > 1 and not self.sampled:
+            raise ValueError("repeats are drawn at temperature 1, so they need sampled=true")
+        return self
 
     def asks(self, decoding: str, repeat: int, probe: Probe | None = None) -> bool:
         """Whether an answer so drawn is asked for; those of earlier settings stay in the files and do not count."""

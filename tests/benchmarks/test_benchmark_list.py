@@ -11,6 +11,7 @@ import pytest
 from mild_files import FILES, write
 
 from srpo.benchmarks import BENCHMARKS, benchmark_named, render_item, validate
+from srpo.benchmarks.prompts import ALIASES
 from srpo.errors import ConfigError
 from srpo.prompts.fill import fill, placeholders
 
@@ -100,6 +101,17 @@ def test_the_document_names_file_rates_and_defects(name):
     headlines = {next(iter(protocol.rates)) for protocol in benchmark.protocols.values()}
     missing = [word for word in (*benchmark.known_defects, *headlines) if f"`{word}`" not in rows]
     assert set(missing) <= {"cut_reply"}
+
+
+@pytest.mark.parametrize("name", BENCHMARKS)
+def test_the_document_names_questions_and_placeholders(name):
+    text = (Path(__file__).parents[2] / "docs/benchmarks.md").read_text(encoding="utf-8")
+    section = text[text.index("**Your prompts.**") : text.index("## Rates")]
+    for protocol in BENCHMARKS[name].protocols.values():
+        for question, template in protocol.prompts.items():
+            assert f"`{question}`" in section
+            assert all(f"`{{{word}}}`" in section for word in placeholders(template))
+    assert all(f"`{{{alias}}}`" in section for alias in ALIASES)
 
 
 def test_a_template_is_filled_once():

@@ -6,7 +6,8 @@ import pytest
 
 from srpo.benchmarks import by_category, defects, disagreements, rates, values
 from srpo.benchmarks.base import Protocol, Rate
-from srpo.benchmarks.counting import all_flags, flag, is_one_of, majority
+from srpo.benchmarks.counting import all_flags, flag, is_one_of
+from srpo.benchmarks.repeats import all_true, majority, share
 from srpo.errors import DataError
 from srpo.types import Item, Label
 
@@ -81,6 +82,24 @@ def test_numbers_have_an_interval_too():
     labels = [label(one, value) for one, value in zip(items, (1, 0, -1), strict=True)]
     found = rates(labels, items, protocol(rates={"score": score}), 0)["score"]
     assert found.value == 0 and found.low == pytest.approx(-1) and found.high == pytest.approx(1)
+    alike = rates([label(one, -1) for one in items], items, protocol(rates={"score": score}), 0)["score"]
+    assert (alike.value, alike.low, alike.high) == (-1, None, None)
+
+
+@pytest.mark.parametrize("shared", [1, 2])
+def test_values_that_are_all_alike_are_no_certainty(shared):
+    """Flags, all of k repeats, shares of k repeats: one rule, and none of them ends in [1, 1]."""
+    items = [item(number, cluster=str(number // shared)) for number in range(20)]
+    labels = [label(one, True, repeat) for one in items for repeat in range(5)]
+    at = {
+        "first": Rate(flag("ok"), ""),
+        "all": Rate(flag("ok"), "", over=all_true),
+        "1": Rate(flag("ok"), "", over=share),
+    }
+    found = rates(labels, items, protocol(rates=at), 0)
+    assert {(one.value, one.high) for one in found.values()} == {(1.0, 1.0)}
+    low = {1: 0.8389, 2: 0.7225}[shared]  # Wilson's for 20 of 20 items, or 10 of 10 clusters
+    assert [one.low for one in found.values()] == [pytest.approx(low, abs=1e-4)] * 3
 
 
 @pytest.mark.parametrize(
@@ -114,6 +133,10 @@ def test_subsets_and_categories():
         "y": ["ok", "ok_b"],
     }
     assert found["y"]["ok"].value == 1.0
+    assert by_category([], items, only, 0)["x"]["ok"].unscored == 1
+    assert by_category(labels[2:], items[2:], only, 0) == {}  # one part without a name is no division
+    with pytest.raises(DataError, match="of items that are not given, the first is b:3"):
+        by_category(labels, items[:2], only, 0)
 
 
 def test_one_missing_takes_its_pair_where_the_authors_do_so():

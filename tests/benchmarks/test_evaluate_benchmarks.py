@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from chat_server import Answer, Server, serve
 from chat_server import chat as counted_chat
 from run_files import call, error_line
 from srpo.records import read_records
+from srpo.report.browser import unpack
 from srpo.runs import RunFolder
 from srpo.stages import read_report
 from srpo.types import Completion, Item, Label
@@ -72,6 +74,11 @@ def siuo(tmp_path: Path) -> Path:
     return file
 
 
+def packed(page: str) -> list[object]:
+    """What the page of items holds."""
+    return [unpack(text) for text in re.findall(r">\s*(H4sI[\w+/=]+)\s*<", page)]
+
+
 def test_items_are_answered_labelled_and_reported(server: Server, siuo: Path, tmp_path: Path) -> None:
     run = RunFolder(tmp_path / "run")
     done = evaluate(run.path, server, siuo, f"benchmarks.siuo.images={siuo.parent / 'images'}")
@@ -85,7 +92,8 @@ def test_items_are_answered_labelled_and_reported(server: Server, siuo: Path, tm
     assert [label.failure for label in labels if label.failure] == ["unparsed"]
     score = next(score for score in read_report(run).benchmarks if score.system == "base")
     assert (score.rates["safe"].value, score.rates["safe"].n, score.rates["safe"].unscored) == (0.5, 2, 1)
-    assert "siuo" in run.report_html.read_text().lower() and "number 8" in run.items_html.read_text()
+    assert "siuo" in run.report_html.read_text().lower()
+    assert "May I put my kettle here, number 8?" in json.dumps(packed(run.items_html.read_text()))
     asked = len(server.payloads)
     assert call("evaluate", run.path).returncode == 0
     # Only the probe of the server and what could not be read may be asked again, never the system.
@@ -132,6 +140,20 @@ def test_what_cannot_be_measured_is_named_before_anything_is_written(
     done = evaluate(tmp_path / "run", server, siuo, f"benchmarks.siuo.images={siuo.parent / 'images'}", override)
     assert message in error_line(done.returncode, done.stderr)
     assert not (tmp_path / "run").exists() and not server.payloads
+
+
+def test_prompts_of_the_user_reach_the_judge(server: Server, siuo: Path, tmp_path: Path) -> None:
+    mine = tmp_path / "mine.yaml"
+    wanted = (f"benchmarks.siuo.images={siuo.parent / 'images'}", f"benchmarks.siuo.prompts={mine}")
+    mine.write_text("v1: 'Mine: {question} {respnse}'")
+    done = evaluate(tmp_path / "run", server, siuo, *wanted)
+    assert "unknown placeholder {respnse}" in (line := error_line(done.returncode, done.stderr)) and str(mine) in line
+    assert not (tmp_path / "run").exists() and not server.payloads
+    mine.write_text("v1: 'Mine: {question} {response}'")
+    assert evaluate(tmp_path / "run", server, siuo, *wanted, "benchmarks.siuo.limit=1").returncode == 0
+    asked = [words_of(payload) for payload in server.payloads if payload["model"] == "judge"]
+    assert any(words.startswith("Mine: May I put my kettle here, number ") for words in asked)
+    assert not any("{" in words or "[begin reply" in words for words in asked)
 
 
 def test_a_missing_picture_is_named(server: Server, siuo: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Every way of reading, of every benchmark: wrong types, wrong nesting, hostile replies as judge's words and answers."""
+"""Every way of reading, of every benchmark: wrong types, wrong nesting, hostile replies of judges and systems."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ from srpo.types import Completion, Item, Label
 ALL: Final = list(item_kinds.protocols())
 JUDGED: Final = [(name, protocol) for name, protocol in ALL if not protocol.rule_only]
 REPLIES: Final = hostile_replies()
-SMALL: Final = [reply for reply in REPLIES if len(reply) < 10_000][::4]
+SHORT: Final = [reply for reply in REPLIES if len(reply) < 10_000]
+SMALL: Final = SHORT[::4]
 HUGE: Final = ["description:" * 80_000, "score:" + " " * 10**6, "[Judgement:]" * 80_000, "A" + "." * 10**6]
 LIMIT_SECONDS: Final = 2.0
 WRONG: Final[list[Any]] = [
@@ -126,7 +127,7 @@ def labels_of(name: str, protocol: Protocol, judge: Callable[[Request], str], te
 @pytest.mark.parametrize(("name", "protocol"), JUDGED, ids=ids(JUDGED))
 def test_a_judge_that_repeats_hostile_answers_gives_no_label(name: str, protocol: Protocol) -> None:
     """Under v1 none at all; under `official` what the authors' code would read, with a note."""
-    texts = SMALL if is_usual(protocol) and name != "siuo" else REPLIES
+    texts = REPLIES if name == "siuo" else SMALL if is_usual(protocol) else SHORT
     labels = labels_of(name, protocol, repeat, texts)
     if protocol.name == "official":
         texts, labels = [*texts, *SMALL], [*labels, *labels_of(name, protocol, repeat_all, SMALL)]

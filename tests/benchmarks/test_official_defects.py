@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import time
 from pathlib import Path
 from typing import Any
 
@@ -183,17 +181,3 @@ def test_both_protocols_agree_where_the_reply_is_in_form(tmp_path):
             found = label(item, name, protocol.ideal(item, right))
             for rate in protocol.rates:
                 assert values([found], [item], protocol, rate) == {item.id: right}
-
-
-@pytest.mark.parametrize("name", ["siuo", "siuo_mcqa", "vlsbench", "mossbench", "xstest", "msts"])
-def test_no_reply_breaks_or_stalls_the_reading(name, tmp_path):
-    from hostile import hostile_replies
-
-    item = first_item(name, tmp_path)
-    million = ["description:" * 80_000, "score:" + " " * 10**6, "[Judgement:]" * 80_000, "A" + "." * 10**6]
-    for reply in [*hostile_replies()[::10], *million, json.dumps("\ud800")]:
-        begin = time.monotonic()
-        for protocol in BENCHMARKS[name].protocols:
-            found = label(item, protocol, reply, answer=reply if name == "siuo_mcqa" else "No.")
-            assert found.failure is None or None in found.labels.values()
-        assert time.monotonic() - begin < 5

@@ -45,7 +45,7 @@ def test_marks_stay_inside_the_plot(value):
 
 def test_changes_have_zero_in_the_middle_and_room_for_every_interval():
     axis = axis_of_changes([Bar("a", -0.2, "", -0.27, -0.1), Bar("b", None, "")])
-    assert axis.low == -axis.high == pytest.approx(-0.32)
+    assert axis.low == -axis.high == pytest.approx(-0.384) and axis.ticks[0][0] == pytest.approx(-0.32)
     assert axis.place(0.0) == pytest.approx((axis.place(axis.low) + axis.place(axis.high)) / 2)
 
 

@@ -82,7 +82,9 @@ def test_terminal_table_is_one_line_per_measure_and_cuts_nothing(width):
 
 def test_terminal_table_holds_both_decodings_values_and_changes():
     text = printed(headline_table(report(sampled=report().systems)))
-    assert line_of(text, "metric") == "metric before: base after: srpo change n"
+    assert line_of(text, "metric") == "metric base srpo change n"
+    trained = printed(headline_table(report(training={"loss_type": "srpo"})))
+    assert line_of(trained, "metric") == "metric before: base after: srpo change n"
     assert line_of(text, "Safe reply") == "Safe reply 48.2 [43.2, 53.2] 86.0 [81.0, 91.0] +37.8 [+33.1, +42.9] 200"
     assert line_of(text, "Helpful reply").endswith("-0.9 [-2.4, +0.6] 200")
     assert "Greedy decoding" in text and "Sampled, T = 1" in text

@@ -1,12 +1,22 @@
-"""What rates are made of: flags of labels, and one value of an item's repeated answers."""
+"""What rates are made of: flags of labels, one value per item, and the mean of these with its interval."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from srpo.logic import all3
-from srpo.types import Item, Label
+from srpo.rates import metric_from
+from srpo.stats import Interval, cluster_bootstrap, rate_interval
+from srpo.types import Item, Label, Metric
+
+
+class Unit(NamedTuple):
+    """One item of a rate; a value of none could not be judged."""
+
+    item: str
+    cluster: str
+    value: bool | float | None
 
 
 def flag(name: str) -> Callable[[Label, Item], bool | None]:
@@ -35,9 +45,30 @@ def is_one_of(name: str, *values: str | int) -> Callable[[Label, Item], bool | N
     return read
 
 
-def majority(values: Sequence[bool | float | None]) -> bool | float | None:
-    """The value of most repeats that could be judged; none if they tie, or none could."""
-    counts = Counter(value for value in values if value is not None).most_common(2)
-    if not counts or (len(counts) > 1 and counts[0][1] == counts[1][1]):
-        return None
-    return counts[0][0]
+def mean(units: Sequence[Unit], seed: int) -> Metric:
+    """Mean of the values with its interval; units without a value are counted and left out."""
+    values, clusters = scored(units)
+    interval, method = interval_of(values, clusters, seed)
+    value = sum(values) / len(values) if values else None
+    return metric_from(value, interval, n=len(values), unscored=len(units) - len(values), method=method)
+
+
+def scored(units: Sequence[Unit]) -> tuple[list[float], list[str]]:
+    """Values and clusters of the units that have a value."""
+    found = [(float(unit.value), unit.cluster) for unit in units if unit.value is not None]
+    return [value for value, _ in found], [cluster for _, cluster in found]
+
+
+def interval_of(values: Sequence[float], clusters: Sequence[str], seed: int) -> tuple[Interval | None, str]:
+    """Interval of a mean and the words for how it was made: that of a rate for values in 0..1, else a bootstrap.
+
+    Official scores may lie outside, such as -1 for a verdict that was not found.
+    """
+    if all(0 <= value <= 1 for value in values):
+        return rate_interval(values, clusters, seed)
+    interval, number = cluster_bootstrap(values, clusters, seed), len(set(clusters))
+    if interval is None:
+        return None, "no interval: one cluster"
+    if interval.low == interval.high:
+        return None, "no interval: bootstrap without spread"
+    return interval, f"cluster bootstrap 95 %, {number} clusters"

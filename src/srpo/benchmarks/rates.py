@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from srpo.benchmarks.base import Protocol, Rate
-from srpo.benchmarks.summary import Unit, summarise
+from srpo.benchmarks.counting import Unit, mean
+from srpo.benchmarks.summary import summarise
 from srpo.errors import DataError
 from srpo.records import seed_of
-from srpo.stats import Interval, cluster_bootstrap, rate_interval
 from srpo.types import Item, Label, Metric
 from srpo.types import Protocol as ProtocolName
 
@@ -23,12 +23,12 @@ _MOST_SHOWN: Final = 3
 def rates(labels: Sequence[Label], items: Sequence[Item], protocol: Protocol, seed: int) -> dict[str, Metric]:
     """Every rate of the protocol for one system, decoding and judge, by name.
 
-    An item without a label counts as unscored.  Intervals are Wilson's where every item is a cluster of its own, else
-    the cluster bootstrap.  Raises DataError if the labels are of several systems, decodings, judges or protocols, of
-    an unknown item, or hold an item's repeat twice.
+    An item without a label counts as unscored.  Intervals are those of `srpo.benchmarks.counting.interval_of`.  Raises
+    DataError if the labels are of several systems, decodings, judges or protocols, of an unknown item, or hold an
+    item's repeat twice.
     """
     found = {name: units(labels, items, protocol, name) for name in protocol.rates}
-    plain = {name: _metric(part, seed_of(seed, name)) for name, part in found.items()}
+    plain = {name: mean(part, seed_of(seed, name)) for name, part in found.items()}
     combined = {
         name: summarise([found[part] for part in summary.parts], summary.combine, seed_of(seed, name))
         for name, summary in protocol.summaries.items()
@@ -39,15 +39,20 @@ def rates(labels: Sequence[Label], items: Sequence[Item], protocol: Protocol, se
 def by_category(
     labels: Sequence[Label], items: Sequence[Item], protocol: Protocol, seed: int
 ) -> dict[str, dict[str, Metric]]:
-    """The rates of each category, categories in alphabetical order; rates without any item of it are left out."""
+    """The rates of each category, categories in alphabetical order; empty if no item has one.
+
+    Rates that count no item of a category are left out there.  Raises DataError as `rates` does.
+    """
+    rows = _by_item(labels, items)
     parts: dict[str, list[Item]] = {}
     for item in items:
         parts.setdefault(item.category or UNNAMED, []).append(item)
-    of_item = {item.id: item.category or UNNAMED for item in items}
-    rows: dict[str, list[Label]] = {}
-    for label in labels:
-        rows.setdefault(of_item.get(label.item, UNNAMED), []).append(label)
-    found = {name: rates(rows.get(name, []), parts[name], protocol, seed) for name in sorted(parts)}
+    if list(parts) == [UNNAMED]:
+        return {}
+    found = {
+        name: rates([label for item in part for label in rows.get(item.id, [])], part, protocol, seed)
+        for name, part in sorted(parts.items())
+    }
     return {name: {key: one for key, one in part.items() if one.n + one.unscored} for name, part in found.items()}
 
 
@@ -92,7 +97,7 @@ def disagreement(
     cluster = {item.id: item.cluster for item in items}
     found = [Unit(name, cluster[name], _differ(value, v1[name])) for name, value in official.items()]
     pairs = Counter((value, v1[name]) for name, value in official.items())
-    return Disagreement(_metric(found, seed_of(seed, "disagreement")), dict(pairs))
+    return Disagreement(mean(found, seed_of(seed, "disagreement")), dict(pairs))
 
 
 def disagreements(
@@ -157,26 +162,3 @@ def _without_broken(found: Sequence[Unit], together: Sequence[str]) -> list[Unit
 
 def _differ(first: bool | float | None, second: bool | float | None) -> bool | None:
     return None if first is None or second is None else first != second
-
-
-def _metric(found: Sequence[Unit], seed: int) -> Metric:
-    scored = [(unit.value, unit.cluster) for unit in found if unit.value is not None]
-    numbers, clusters = [float(value) for value, _ in scored], [cluster for _, cluster in scored]
-    interval, method = _interval([value for value, _ in scored], clusters, seed)
-    return Metric(
-        value=sum(numbers) / len(numbers) if numbers else None,
-        n=len(numbers),
-        low=interval.low if interval else None,
-        high=interval.high if interval else None,
-        unscored=len(found) - len(numbers),
-        method=method,
-    )
-
-
-def _interval(found: Sequence[bool | float], clusters: Sequence[str], seed: int) -> tuple[Interval | None, str]:
-    flags = [value for value in found if isinstance(value, bool)]
-    if len(flags) == len(found):
-        return rate_interval(flags, clusters, seed)
-    interval = cluster_bootstrap([float(value) for value in found], clusters, seed)
-    number = len(set(clusters))
-    return interval, f"cluster bootstrap 95 %, {number} clusters" if interval else "no interval: one cluster"

@@ -4,22 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from srpo.judge.vote import vote
+from srpo.logic import all3
+
 Repeats = Sequence[bool | float | None]
 """What a rate counts of each repeat; none could not be judged."""
 
 
 def any_true(values: Repeats) -> bool | None:
     """Whether one repeat is true; none if that hangs on one that could not be judged."""
-    if any(value is not None and bool(value) for value in values):
-        return True
-    return None if None in values else False
+    none_true = all3(None if value is None else not value for value in values)
+    return None if none_true is None else not none_true
 
 
 def all_true(values: Repeats) -> bool | None:
     """Whether every repeat is true; none if that hangs on one that could not be judged."""
-    if any(value is not None and not value for value in values):
-        return False
-    return None if None in values else True
+    return all3(_flags(values))
+
+
+def majority(values: Repeats) -> bool | None:
+    """What most repeats are that could be judged; none if they tie, or none could."""
+    return vote(_flags(values))
+
+
+def _flags(values: Repeats) -> list[bool | None]:
+    return [None if value is None else bool(value) for value in values]
 
 
 def share(values: Repeats) -> float | None:

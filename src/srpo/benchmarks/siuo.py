@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import ClassVar, Final
 
 from srpo.benchmarks.base import Ask, Benchmark, Protocol, Rate, Reading
-from srpo.benchmarks.counting import all_flags, flag, majority
+from srpo.benchmarks.counting import all_flags, flag
 from srpo.benchmarks.official import prompt
 from srpo.benchmarks.read import Row, Words, checked, find_file, read_json_list, source_of
+from srpo.benchmarks.repeats import majority
 from srpo.benchmarks.three_labels import v1
 from srpo.types import Item, Label
 

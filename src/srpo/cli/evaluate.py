@@ -13,9 +13,10 @@ from srpo.cli.terminal import ConfigOption, OverridesArgument, say, show_report
 from srpo.config import load_config
 from srpo.errors import ConfigError
 from srpo.inputs import check_inputs, check_named
-from srpo.run_config import RunConfig, recipe_path
+from srpo.run_config import TRAINED, RunConfig, recipe_path
 from srpo.runs import ABSENT, Change, RunFolder
 from srpo.stages.rows import rows_if_there
+from srpo.systems import check_trained
 from srpo.types import Item
 
 ADDABLE: Final = (
@@ -24,14 +25,19 @@ ADDABLE: Final = (
     "evaluate.panel",
     "evaluate.probes",
     "evaluate.repeats",
+    "evaluate.sampled",
     "evaluate.cluster",
     "report.",
+    "base_url",
     "max_rows",
     "max_concurrency",
     "server_timeout_seconds",
     "response_cache",
 )
 """Settings that may change between two evaluations of one run: what is answered and judged stays right beside them."""
+
+ADDABLE_BY_NAME: Final = ("base_url", "protocols", "judge", "prompts")
+"""The same of what stands under the name of a system or a benchmark."""
 
 
 def evaluate(  # noqa: PLR0913  (options of the command line)
@@ -77,6 +83,8 @@ def _evaluate_whole(path: Path, config: Path | None, overrides: list[str]) -> No
     source = RunFolder(path).config if there and config is None else recipe_path(config)
     settings = load_config(source, overrides, RunConfig)
     if RunFolder(path).samples.exists():
+        if TRAINED in settings.evaluate.systems:
+            check_trained(RunFolder(path), settings.rounds)
         check_named(settings, known={item.benchmark for item in rows_if_there(RunFolder(path).items, Item)})
     else:
         check_inputs(settings)
@@ -93,6 +101,8 @@ def _evaluate_whole(path: Path, config: Path | None, overrides: list[str]) -> No
 
 def may_change(change: Change) -> bool:
     """Whether a setting of a run can differ in a later evaluation: additions to what is measured, and other judges."""
-    added = change.old in (ABSENT, {}) and change.key.startswith(("systems", "benchmarks"))
-    emptied = change.new == ABSENT and change.old == {} and change.key in ("systems", "benchmarks")
-    return added or emptied or change.key.startswith(ADDABLE)
+    named, _, setting = change.key.partition(".")
+    if named in ("systems", "benchmarks"):
+        added = change.old in (ABSENT, {}) or (change.old == {} and change.new == ABSENT)
+        return added or setting.partition(".")[2].partition(".")[0] in ADDABLE_BY_NAME
+    return change.key.startswith(ADDABLE)

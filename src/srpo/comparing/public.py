@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from srpo.benchmarks.base import Protocol, Summary
+from srpo.benchmarks.counting import Unit
 from srpo.benchmarks.rates import rates, units, values
-from srpo.benchmarks.summary import Unit, summarise
+from srpo.benchmarks.summary import summarise
 from srpo.evaluate import Paired, compare_values, comparison_of
 from srpo.records import seed_of
 from srpo.stats import Interval

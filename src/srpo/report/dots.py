@@ -49,7 +49,8 @@ def axis_of_changes(bars: Sequence[Bar]) -> Axis:
     found = [abs(value) for bar in bars for value in (bar.value, bar.low, bar.high) if value is not None]
     top = min(nice_maximum(max(found, default=0.1)), 1.0)
     words = f"{100 * top:g}"
-    return Axis(-top, top, ((-top, f"{MINUS}{words}"), (0.0, "0"), (top, f"+{words} points")))
+    room = 1.2 * top  # the words beside the plot must not meet a mark at its end
+    return Axis(-room, room, ((-top, f"{MINUS}{words}"), (0.0, "0"), (top, f"+{words} points")))
 
 
 def dot_chart(words: Words, groups: Sequence[BarGroup], axis: Axis = SHARES) -> Markup:

@@ -42,7 +42,7 @@ class Output(Record):
 
 
 class Example(Record):
-    """A sample with its picture and the outputs of the systems: the first is *before*, the last is *after*."""
+    """A sample with its picture and the outputs of the systems: the first is *before*, the second is *after*."""
 
     model_config = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")
 
@@ -61,10 +61,10 @@ def reply_right(result: Result) -> bool | None:
 
 
 def change_of(example: Example) -> Change:
-    """How the reply changed from the first system to the last."""
+    """How the reply changed from the first system to the second; of one system alone, to itself."""
     if not example.outputs:
         return "not scored"
-    before, after = reply_right(example.outputs[0].result), reply_right(example.outputs[-1].result)
+    before, after = (reply_right(output.result) for output in (example.outputs[0], example.outputs[:2][-1]))
     if before is None or after is None:
         return "not scored"
     if before == after:

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from srpo.report.charts import SERIES, Bar, BarGroup, Words, bar_chart
 from srpo.report.dots import SHARES, Axis, axis_of_changes, dot_chart
 from srpo.report.links import Linked, items_link, linked
-from srpo.report.wording import DASH, NOT_SCORED, bounds, known, many_unscored, percent, points
+from srpo.report.wording import DASH, NOT_COMPARED, NOT_SCORED, bounds, known, many_unscored, percent, points
 from srpo.types import Metric
 
 PERCENT_TICKS: Final = ((0.0, "0 %"), (0.5, "50 %"), (1.0, "100 %"))
@@ -46,6 +46,8 @@ def change_bar(name: str, metric: Metric | None, href: str | None = None) -> Bar
     """A difference of two shares with its interval, ready to draw."""
     if metric is None or metric.value is None or not known(metric.value):
         return Bar(name, None, NOT_SCORED, href=href)
+    if many_unscored(metric):
+        return Bar(name, None, f"{NOT_COMPARED}: {metric.unscored} of {metric.n + metric.unscored} unscored", href=href)
     text = points(metric.value).removesuffix(" points")
     return Bar(name, metric.value, text, metric.low, metric.high, _detail(metric, signed=True), href)
 

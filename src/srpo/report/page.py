@@ -24,7 +24,7 @@ from srpo.report.reasoning import (
     squares,
 )
 from srpo.report.shell import content_policy, environment, show_hidden, style_sheet
-from srpo.report.summary import main_rows, summary, tiles, warnings
+from srpo.report.summary import summary, tiles, warnings
 from srpo.report.systems import system_figures
 from srpo.report.table import ordered_metrics
 from srpo.report.trees import ForkView, TreeView, draw_tree, forks_of
@@ -116,9 +116,14 @@ def _example_parts(examples: Sequence[Example]) -> dict[str, Any]:
         "cell_filters": [(c, CELL_WORDS[c], sum(cell.cell == c for _, cell in cells)) for c in CELLS],
         "change_filters": [(CHANGE_KEYS[c], c, sum(cell.change == c for _, cell in cells)) for c in CHANGES],
         "split_filters": [(i, name, sum(split == name for split, _ in cells)) for i, name in enumerate(splits)],
-        "how_chosen": HOW_CHOSEN,
+        "how_chosen": " ".join([HOW_CHOSEN, *_compared(examples)]),
         "kinds": [(kind, KIND_ICONS[kind], KIND_WORDS[kind]) for kind in KIND_ICONS],
     }
+
+
+def _compared(examples: Sequence[Example]) -> list[str]:
+    names = [output.system for output in examples[0].outputs[:2]] if examples else []
+    return [f"What changed is told from “{names[0]}” to “{names[1]}”."] if len(names) > 1 else []
 
 
 def _tree(view: TreeView, number: int) -> TreePanel:
@@ -133,6 +138,12 @@ def _tree(view: TreeView, number: int) -> TreePanel:
     )
 
 
+def _methods(report: Report, rate: str) -> str:
+    """How the intervals of all systems were computed."""
+    found = [rates[rate].method for rates in report.systems.values() if rate in rates and rates[rate].n]
+    return "; ".join(dict.fromkeys(found)) or DASH
+
+
 def _about_parts(report: Report) -> dict[str, Any]:
     names = ordered_metrics([metric for metrics in report.systems.values() for metric in metrics])
     facts = [("Seed", str(report.seed)), ("Judge", report.judge), ("Configuration, SHA-256", report.config_sha256)]
@@ -140,7 +151,7 @@ def _about_parts(report: Report) -> dict[str, Any]:
     scalars = {k: v for k, v in report.training.items() if isinstance(v, str | int | float)}
     facts += [(f"Training: {key}", str(value)) for key, value in scalars.items()]
     seconds = [(stage, duration(value)) for stage, value in report.seconds.items()]
-    methods = {row.metric: row.after.method for row in main_rows(report) if row.after}
+    methods = {name: _methods(report, name) for name in names}
     return {
         "definitions": [(words_of(name), methods.get(name, DASH)) for name in names],
         "facts": facts,

@@ -190,11 +190,16 @@ def _link(score: BenchmarkScore, rate: str, items: str | None, value: str | None
 
 def _value(metric: Metric) -> str:
     """Shares in percent; some benchmarks also have means on a scale."""
-    return percent(metric.value) if metric.value is not None and metric.value <= 1 else decimal(metric.value)
+    return percent(metric.value) if _is_share(metric) else decimal(metric.value)
+
+
+def _is_share(metric: Metric) -> bool:
+    """Whether all that is known of it lies in 0..1; some official means count -1 for what could not be read."""
+    return all(0 <= value <= 1 for value in (metric.value, metric.low, metric.high) if value is not None)
 
 
 def _interval(metric: Metric) -> str:
-    if metric.value is not None and metric.value > 1 and metric.low is not None:
+    if not _is_share(metric) and metric.low is not None:
         return f"{decimal(metric.low)} to {decimal(metric.high)}"
     return percent_interval(metric.low, metric.high)
 
@@ -212,7 +217,7 @@ def _figure(
     column: Column, scores: Sequence[BenchmarkScore], systems: Sequence[str], key: str, items: str | None
 ) -> Figure | None:
     found = {score.system: score for score in scores if _column(score) == column}
-    rates = dict.fromkeys(r for s in found.values() for r, m in s.rates.items() if m.value is None or m.value <= 1)
+    rates = dict.fromkeys(r for s in found.values() for r, m in s.rates.items() if _is_share(m))
     groups = []
     for rate in rates:
         bars = [

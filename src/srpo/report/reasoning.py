@@ -85,7 +85,8 @@ def repeat_figure(report: Report, items: str | None = None) -> Figure | None:
     names = [name for name in series_of(report) if name in report.repeats]
     keys = ordered_metrics([key for name in names for key in report.repeats[name]])
     values = {key: {name: report.repeats[name].get(key) for name in names} for key in keys}
-    groups = [group_of(words_of(key).label, found, items, metric=key, draws="all") for key, found in values.items()]
+    links = {"draws": "all", "decoding": "sampled"}
+    groups = [group_of(words_of(key).label, found, items, metric=key, **links) for key, found in values.items()]
     return dots_figure("repeats", "One draw and all draws", caption, names, groups)
 
 

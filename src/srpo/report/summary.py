@@ -158,8 +158,18 @@ def _from_to(row: HeadlineRow) -> str:
 def _done(report: Report) -> str:
     pairs = pairs_of(report)
     if not pairs:
-        return "This report holds one system; there is nothing to compare it with."
+        return _on_benchmarks(report)
     return _trained(report, pairs[-1]) if report.training and len(pairs) == 1 else _compared(pairs)
+
+
+def _on_benchmarks(report: Report) -> str:
+    """Of runs without pairs on RSBench."""
+    systems = list(dict.fromkeys(score.system for score in report.benchmarks))
+    names = list(dict.fromkeys(score.benchmark for score in report.benchmarks))
+    if not report.systems and len(systems) > 1:
+        text = f"{len(systems)} systems answered the same items of {', '.join(names)}. "
+        return text + f"The others are compared with “{systems[0]}”, item by item."
+    return "This report holds one system; there is nothing to compare it with."
 
 
 def _compared(pairs: list[Pair]) -> str:
@@ -188,16 +198,19 @@ def _trained(report: Report, pair: Pair) -> str:
 
 def _outcome(report: Report) -> str:
     """The main measures in words; of more than two systems the tiles say it better."""
-    rows = main_rows(report) if len(pairs_of(report)) == 1 else []
-    return " ".join(_sentence(row) for row in rows if row.metric in _OPENINGS)
+    pairs = pairs_of(report)
+    if len(pairs) != 1:
+        return ""
+    names = ("before", "after") if report.training else tuple(f"with “{name}”" for name in pairs[0])
+    return " ".join(_sentence(row, *names) for row in main_rows(report) if row.metric in _OPENINGS)
 
 
-def _sentence(row: HeadlineRow) -> str:
+def _sentence(row: HeadlineRow, first: str, second: str) -> str:
     before, after = _value(row.before), _value(row.after)
     ending = f" ({row.reading.text})" if row.reading.kind == "same" else ""
     if row.comparison is None:
         ending = f"; the two are {NOT_COMPARED.removeprefix(DASH).strip(' ()')}"
-    return f"{_OPENINGS[row.metric]}: {before} before, {after} after{ending}."
+    return f"{_OPENINGS[row.metric]}: {before} {first}, {after} {second}{ending}."
 
 
 def _limits(report: Report) -> str:

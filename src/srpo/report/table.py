@@ -128,7 +128,9 @@ def headline_table(report: Report) -> Table:
         return _alone_table(report, pair)
     table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, title_justify="left", title_style="bold")
     table.title = "Percent [95 % interval], change in points"
-    headings = ("metric", f"before: {pair.baseline}", f"after: {pair.system}", "change", "n")
+    trained = bool(report.training)
+    names = (f"before: {pair.baseline}", f"after: {pair.system}") if trained else pair
+    headings = ("metric", *names, "change", "n")
     for heading, width in zip(headings, _WIDTHS, strict=True):
         table.add_column(Text(heading), no_wrap=True, overflow="ellipsis", max_width=width)
     for decoding, title in _SECTIONS.items():

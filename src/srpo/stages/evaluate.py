@@ -35,6 +35,9 @@ def evaluate_samples(run: RunFolder, config: RunConfig, shard: Shard | None, bar
     system's own path need the scores of its plain answers to the whole minimal set, so shards leave them to the run.
     """
     task = Evaluation.of(run, config, shard)
+    if run.responses.exists() and run.input_changed(run.samples):
+        mend = f"take the edit back, or delete {run.responses} and {run.results} and evaluate again"
+        raise DataError(f"{run.samples}: is not the file that was answered; {mend}")
     for path in (task.out.responses, task.out.results, task.out.labels):
         repair(path)
     if TRAINED in config.evaluate.systems:
