@@ -117,10 +117,8 @@ def test_systems_are_added_and_settings_that_answers_hang_on_are_not_changed(tmp
     assert more.returncode == 0, more.stderr
     assert (run / "responses.jsonl").read_bytes().startswith(rows)
     assert set(read_report(RunFolder(run)).systems) == {"refuse", "again"}
-    for wrong, named in (
-        ("world.seed=9", "world.seed: 0 -> 9"),
-        ("systems.again.model=openai:x", "systems.again.model"),
-    ):
+    changes = {"world.seed=9": "world.seed: 0 -> 9", "systems.again.instruction=six_steps": "systems.again.instruction"}
+    for wrong, named in changes.items():
         line = error_line((done := call("evaluate", run, wrong)).returncode, done.stderr)
         assert named in line and "take them back to resume" in line
     assert call("evaluate", run).returncode == 0

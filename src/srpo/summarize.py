@@ -186,8 +186,8 @@ def _score(rows: Sequence[Label], v1: Sequence[Label], items: Sequence[Item], se
         judge=first.judge,
         system=first.system,
         decoding=first.decoding,
-        rates=rates(rows, items, protocol, seed),
-        categories=categories if len(categories) > 1 else {},
+        rates=_of_draws(rows, rates(rows, items, protocol, seed)),
+        categories={name: _of_draws(rows, found) for name, found in categories.items()} if len(categories) > 1 else {},
         lower_is_better=(
             *(name for name, rate in protocol.rates.items() if not rate.good),
             *(name for name, summary in protocol.summaries.items() if not summary.good),
@@ -195,6 +195,12 @@ def _score(rows: Sequence[Label], v1: Sequence[Label], items: Sequence[Item], se
         defects=defects(rows),
         differs_from_v1={name: one.share for name, one in differs.items()},
     )
+
+
+def _of_draws(rows: Sequence[Label], found: Rates) -> Rates:
+    """Without rates over k draws where there is one draw only."""
+    repeated = any(row.repeat for row in rows)
+    return {name: metric for name, metric in found.items() if repeated or "@k" not in name}
 
 
 def _model_of(judge: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from srpo.benchmarks import by_category, defects, disagreements, rates, values
-from srpo.benchmarks.base import Protocol, Rate
+from srpo.benchmarks.base import Protocol, Rate, Summary
 from srpo.benchmarks.counting import all_flags, flag, is_one_of
 from srpo.benchmarks.repeats import all_true, majority, share
 from srpo.errors import DataError
@@ -133,6 +133,9 @@ def test_subsets_and_categories():
         "y": ["ok", "ok_b"],
     }
     assert found["y"]["ok"].value == 1.0
+    made = {"mean": Summary(("ok", "ok_b"), max, "")}
+    with_summary = by_category(labels, items, protocol(rates=only.rates, summaries=made), 0)
+    assert [name for name, part in with_summary.items() if "mean" in part] == ["(none)", "y"]
     assert by_category([], items, only, 0)["x"]["ok"].unscored == 1
     assert by_category(labels[2:], items[2:], only, 0) == {}  # one part without a name is no division
     with pytest.raises(DataError, match="of items that are not given, the first is b:3"):

@@ -10,7 +10,7 @@ from labelling import draw, label
 
 from srpo.benchmarks.rates import rates
 from srpo.benchmarks.vqa import BENCHMARK as VQA
-from srpo.benchmarks.vqa import normalised
+from srpo.benchmarks.vqa import is_right, normalised
 from srpo.errors import DataError
 
 ROWS = [
@@ -122,3 +122,8 @@ def test_what_does_not_fit_is_named(tmp_path, change, message):
 def test_other_endings_are_refused(tmp_path):
     with pytest.raises(DataError, match=r"expected a file that ends in \.csv or \.jsonl"):
         VQA.load(tmp_path / "own.json")
+
+
+def test_an_answer_that_is_announced_and_never_comes_is_wrong(tmp_path):
+    item = VQA.load(write(tmp_path))[0]
+    assert is_right(item, "The answer is \n ") is False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 import pytest
 
@@ -56,14 +57,14 @@ class CutModel:
 
     name = "cut"
 
-    def generate(self, requests: list[Request], progress: Progress | None = None) -> list[Completion]:
+    def generate(self, requests: Sequence[Request], progress: Progress | None = None) -> list[Completion]:
         return [Completion(id=request.id, text="yes, and", finish="length") for request in requests]
 
 
 def test_cut_replies() -> None:
     ours, theirs = question(True), question(False)
-    ask(CutModel(), [ours])  # type: ignore[arg-type]
-    ask(CutModel(), [theirs])  # type: ignore[arg-type]
+    ask(CutModel(), [ours])
+    ask(CutModel(), [theirs])
     assert isinstance(ours.reading, Unlabelled) and theirs.reading is True and theirs.notes == (CUT_REPLY,)
 
 

@@ -41,7 +41,8 @@ def by_category(
 ) -> dict[str, dict[str, Metric]]:
     """The rates of each category, categories in alphabetical order; empty if no item has one.
 
-    Rates that count no item of a category are left out there.  Raises DataError as `rates` does.
+    Rates that count no item of a category are left out there, and so are numbers made of them.  Raises DataError as
+    `rates` does.
     """
     rows = _by_item(labels, items)
     parts: dict[str, list[Item]] = {}
@@ -53,7 +54,15 @@ def by_category(
         name: rates([label for item in part for label in rows.get(item.id, [])], part, protocol, seed)
         for name, part in sorted(parts.items())
     }
-    return {name: {key: one for key, one in part.items() if one.n + one.unscored} for name, part in found.items()}
+    return {
+        name: {key: one for key, one in part.items() if _is_counted(key, part, protocol)}
+        for name, part in found.items()
+    }
+
+
+def _is_counted(name: str, found: Mapping[str, Metric], protocol: Protocol) -> bool:
+    parts = protocol.summaries[name].parts if name in protocol.summaries else (name,)
+    return all(found[part].n + found[part].unscored for part in parts)
 
 
 def values(
