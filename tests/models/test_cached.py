@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chat_server import Answer, chat, serve
 from PIL import Image
 
+from chat_server import Answer, chat, serve
 from srpo.errors import DataError
 from srpo.models.base import Message, Progress, Request
 from srpo.models.cached import CachedModel

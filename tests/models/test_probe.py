@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chat_server import Answer, chat, serve
 
 import run_files
+from chat_server import Answer, chat, serve
 from srpo.errors import ModelError
 from srpo.models.base import Message, Request
 from srpo.models.openai import OpenAIModel

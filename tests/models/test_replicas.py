@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chat_server import Answer, Server, chat, serve
 from PIL import Image
 
+from chat_server import Answer, Server, chat, serve
 from srpo.errors import ConfigError
 from srpo.models.base import Message, Request
 from srpo.models.openai import OpenAIModel
