@@ -1,0 +1,50 @@
+"""The folder of a dataset: names of its files.  Stages append, and none rewrites another's file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from srpo.runs import RunFolder
+from srpo.types.data import DataStage
+
+
+@dataclass(frozen=True)
+class DatasetFolder(RunFolder):
+    """One dataset on its way.  `samples` holds what the machines let through; people review that."""
+
+    @property
+    def sources(self) -> Path:
+        """Pictures taken over."""
+        return self.path / "sources.jsonl"
+
+    @property
+    def rejections(self) -> Path:
+        return self.path / "rejected.jsonl"
+
+    @property
+    def usage(self) -> Path:
+        """Calls, tokens and cost."""
+        return self.path / "usage.jsonl"
+
+    @property
+    def sets(self) -> Path:
+        """Draft sets behind `samples.jsonl`, with every check."""
+        return self.path / "sets.jsonl"
+
+    @property
+    def reviews(self) -> Path:
+        """What people decided, written from the review database."""
+        return self.path / "reviews.jsonl"
+
+    @property
+    def review_database(self) -> Path:
+        return self.path / "review.sqlite"
+
+    @property
+    def cache(self) -> Path:
+        return self.path / "cache"
+
+    def stage(self, name: DataStage) -> Path:
+        """File of the draft sets that a stage let through."""
+        return self.path / f"{name}.jsonl"
