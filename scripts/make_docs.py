@@ -1,4 +1,4 @@
-"""Write docs/records.md, docs/config.md and docs/cli.md from the code.
+"""Write docs/records.md, docs/config.md, docs/ssui_config.md and docs/cli.md from the code.
 
 Usage: python scripts/make_docs.py     (tests/test_docs.py fails when a page is out of date)
 """
@@ -18,6 +18,7 @@ from pydantic_core import PydanticUndefined
 
 from srpo import types
 from srpo.cli import app
+from srpo.data.config import BuildConfig
 from srpo.explore import PrefixYield
 from srpo.run_config import BenchmarkSettings, JudgeSettings, LoraSettings, RunConfig, SystemSettings
 from srpo.runs import Manifest
@@ -222,6 +223,8 @@ def type_words(kind: Any) -> str:
         return f"map of {type_words(key)} to {type_words(value)}"
     if isinstance(kind, type) and issubclass(kind, Record):
         return f"[{kind.__name__}](#{kind.__name__.lower()})"
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return "settings"
     names = {str: "text", int: "integer", float: "number", bool: "true or false", object: "anything"}
     return names.get(kind) or kind.__name__
 
@@ -258,15 +261,15 @@ def doc(kind: type) -> str:
 # --- Records -------------------------------------------------------------------------------------------------------
 
 FILES: Final = (
-    ("config.yaml", "build", "all settings, defaults included (`docs/config.md`)"),
+    ("config.yaml", "init", "all settings, defaults included (`docs/config.md`)"),
     ("manifest.json", "every stage", "one [Manifest](#manifest): hashes, versions, seeds and seconds"),
-    ("samples.jsonl", "build", "[Sample](#sample)"),
-    ("images/", "build", "pictures of the embedded world, named by a hash of their pixels"),
+    ("samples.jsonl", "init", "[Sample](#sample)"),
+    ("images/", "init", "pictures of the embedded world, named by a hash of their pixels"),
     ("trees.jsonl", "explore", "[Tree](#tree)"),
     ("verdicts.jsonl", "judge", "[Verdict](#verdict) on the answer of every branch"),
     ("contrasts.jsonl", "train", "[Contrast](#contrast)"),
     ("checkpoint/", "train", "`checkpoint-N/` to resume from; `final/` holds the model or adapter and `log.json`"),
-    ("items.jsonl", "build", "[Item](#item) of public benchmarks, if any (`docs/benchmarks.md`)"),
+    ("items.jsonl", "init", "[Item](#item) of public benchmarks, if any (`docs/benchmarks.md`)"),
     ("probes/", "evaluate", "changed pictures, if probes are asked for, named by content"),
     ("responses.jsonl", "evaluate", "[Completion](#completion) to every sample and item"),
     ("results.jsonl", "evaluate", "[Result](#result) of every answer to a sample, one per judge"),
@@ -278,12 +281,32 @@ FILES: Final = (
     (".lock", "every stage", "process that holds the folder"),
 )
 
+DATASET_FILES: Final = (
+    ("config.yaml, manifest.json", "build", "settings (`docs/ssui_config.md`), hashes and versions"),
+    ("sources.jsonl, images/", "build", "[Source](#source): pictures that were taken over"),
+    (
+        "query.jsonl, reasoning.jsonl, reflection.jsonl, adjudication.jsonl, cells.jsonl",
+        "build",
+        "[DraftSet](#draftset): what each stage let through",
+    ),
+    ("rejected.jsonl", "build", "[Rejection](#rejection): what was dropped, where and why"),
+    ("usage.jsonl", "build", "[Usage](#usage): calls, tokens and cost"),
+    ("cache/", "build", "replies of servers, by content"),
+    ("sets.jsonl", "build", "[DraftSet](#draftset) behind the samples, with every check"),
+    ("samples.jsonl", "build", "[Sample](#sample), not yet reviewed"),
+    ("review.sqlite", "review", "the workbench of the reviewers"),
+    ("reviews.jsonl", "review export", "[Review](#review)"),
+)
+
 RECORDS_INTRO: Final = """# Files and records
 
 A run is a folder.  Each stage reads finished files and writes its own.  A stage that was stopped goes on where it
 stopped: rows that are there are not made again.  Only one process may write to a folder at a time.
 
 {files}
+`srpo build` makes a folder of another kind, that of a dataset (`docs/ssui.md`):
+
+{dataset}
 A `.jsonl` file has one record per line, with `"schema": "{schema}"`.  A row with another schema, an unknown field or a
 value out of range is an error that names file, line and field.  Image paths start from the folder of the file, or are
 absolute.  "or none" is `null` in JSON.  A flag that may be none has a third state: it could not be judged.
@@ -294,7 +317,7 @@ The fields come from `src/srpo/types/`, `src/srpo/runs.py` and `src/srpo/explore
 
 def records_of() -> list[type[BaseModel]]:
     """All records that are written to files, in the order of the files of types."""
-    known = [*vars(types.method).values(), *vars(types.evaluation).values()]
+    known = [*vars(types.method).values(), *vars(types.data).values(), *vars(types.evaluation).values()]
     found = [k for k in known if isinstance(k, type) and issubclass(k, Record) and k is not Record]
     return [*dict.fromkeys(found), PrefixYield, Manifest]
 
@@ -302,7 +325,9 @@ def records_of() -> list[type[BaseModel]]:
 def records_page() -> str:
     """docs/records.md."""
     files = table(("file", "written by", "holds"), [(f"`{name}`", stage, text) for name, stage, text in FILES])
-    parts = [NOTICE + RECORDS_INTRO.format(files=files, schema=types.SCHEMA)]
+    head = ("file", "written by", "holds")
+    dataset = table(head, [(f"`{names}`".replace(", ", "`, `"), stage, text) for names, stage, text in DATASET_FILES])
+    parts = [NOTICE + RECORDS_INTRO.format(files=files, dataset=dataset, schema=types.SCHEMA)]
     for kind in records_of():
         rows = [
             (f"`{name}`", type_words(field.annotation) + limits(field), default_of(field), describe(kind, name))
@@ -327,11 +352,11 @@ def default_of(field: FieldInfo) -> str:
 CONFIG_INTRO: Final = """# Settings
 
 A run has one YAML file, read by the rules of YAML 1.2: `5e-5` is a number, `no` and `off` are text.  Give it with
-`--config`; without one, `srpo demo` and `srpo build` take `src/srpo/recipes/demo.yaml`.  Settings on the command line
-win over the file: `srpo build runs/mine train.max_steps=20 explore.branches_per_prefix=8`.  The part after `=` is YAML.
+`--config`; without one, `srpo demo` and `srpo init` take `src/srpo/recipes/demo.yaml`.  Settings on the command line
+win over the file: `srpo init runs/mine train.max_steps=20 explore.branches_per_prefix=8`.  The part after `=` is YAML.
 
 Types are strict and unknown keys are errors; the message names the nearest key.  The resolved settings stand in the
-run folder as `config.yaml`, and the later stages read that file.  `srpo build` and `srpo demo --resume` refuse a folder
+run folder as `config.yaml`, and the later stages read that file.  `srpo init` and `srpo demo --resume` refuse a folder
 that was made with other settings, and name them.
 
 The defaults below are those of the code.  A recipe states its own.
@@ -382,6 +407,24 @@ def field_rows(kind: type[BaseModel], above: str) -> Iterator[tuple[str, str, st
     for name, field in kind.model_fields.items():
         words = type_words(field.annotation) + limits(field)
         yield f"`{above}{name}`", words, default_of(field), describe(kind, name)
+
+
+DATASET_INTRO: Final = """# Settings of a dataset
+
+`srpo build` takes one YAML file ([ssui.md](ssui.md)).  Types are strict and unknown keys are errors, as in
+[config.md](config.md); settings on the command line win over the file.
+"""
+
+
+def dataset_page() -> str:
+    """docs/ssui_config.md."""
+    parts = [NOTICE + DATASET_INTRO, "## The dataset\n\n" + settings_table(field_rows(BuildConfig, ""))]
+    for name, field in BuildConfig.model_fields.items():
+        kinds = [part for part in (field.annotation, *get_args(field.annotation)) if isinstance(part, type)]
+        for kind in (kind for kind in kinds if issubclass(kind, BaseModel)):
+            above = f"{name}.NAME." if get_origin(field.annotation) is dict else f"{name}."
+            parts.append(f"## `{above[:-1]}`\n\n{doc(kind)}\n\n" + settings_table(field_rows(kind, above)))
+    return "\n".join(parts)
 
 
 def settings_table(rows: Iterator[tuple[str, str, str, str]]) -> str:
@@ -445,7 +488,12 @@ def option_default(param: Any) -> str:
     return "" if param.default in (None, False) else f"`{param.default}`"
 
 
-PAGES: Final = {"records.md": records_page, "config.md": config_page, "cli.md": cli_page}
+PAGES: Final = {
+    "records.md": records_page,
+    "config.md": config_page,
+    "ssui_config.md": dataset_page,
+    "cli.md": cli_page,
+}
 
 
 def main() -> None:

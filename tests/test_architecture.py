@@ -23,7 +23,7 @@ LEVELS = (
     ("records", "config", "runs", "logic", "steps", "formats", "stats", "rates", "prompts", "processes"),
     ("models",),
     ("judge",),
-    ("explore", "train", "evaluate", "benchmarks", "report", "world"),
+    ("explore", "train", "evaluate", "benchmarks", "report", "world", "data"),
     ("progress",),
     (
         "run_config",
@@ -48,9 +48,11 @@ LEVELS = (
         "comparing",
         "calibrate",
         "engines",
+        "building",
     ),
-    ("rewards", "export", "launch", "ray_shards", "inspect", "lmms_eval"),
+    ("rewards", "export", "launch", "ray_shards", "inspect", "lmms_eval", "review", "publish"),
     ("serve", "bench"),
+    ("simulate",),
     ("cli",),
     ("__main__",),
 )

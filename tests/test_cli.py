@@ -18,7 +18,7 @@ from srpo.cli.terminal import console, say
 from srpo.runs import RunFolder
 
 COMMANDS = [
-    *([name] for name in ("demo", "build", "explore", "judge", "train", "evaluate", "report")),
+    *([name] for name in ("demo", "init", "explore", "judge", "train", "evaluate", "report")),
     *(["world", name] for name in ("pretrain", "card")),
 ]
 
@@ -75,7 +75,7 @@ def test_unknown_key_names_the_nearest(srpo, tmp_path):
 
 def test_unknown_key_in_a_file(srpo, tmp_path):
     (tmp_path / "own.yaml").write_text("sed: 1\n")
-    error = failure(srpo("build", tmp_path / "run", "--config", tmp_path / "own.yaml"))
+    error = failure(srpo("init", tmp_path / "run", "--config", tmp_path / "own.yaml"))
     assert "own.yaml" in error and "did you mean seed?" in error
 
 
@@ -151,7 +151,7 @@ def test_fresh_deletes_nothing_for_settings_that_cannot_work(srpo, finished, tmp
     before = sorted(run.path.rglob("*"))
     assert message in failure(srpo("demo", "--out", run.path, "--fresh", setting))
     assert sorted(run.path.rglob("*")) == before
-    assert message in failure(srpo("build", tmp_path / "new", setting)) and not (tmp_path / "new").exists()
+    assert message in failure(srpo("init", tmp_path / "new", setting)) and not (tmp_path / "new").exists()
 
 
 def test_fresh_never_deletes_its_own_input(srpo, finished, tmp_path):
@@ -217,7 +217,7 @@ def test_unreadable_picture_is_named(srpo, finished, tmp_path):
     shutil.copy(finished.samples, tmp_path / "mine.jsonl")
     picture = min((tmp_path / "images").iterdir())
     picture.write_bytes(b"no picture")
-    error = failure(srpo("build", tmp_path / "run", f"samples={tmp_path / 'mine.jsonl'}"))
+    error = failure(srpo("init", tmp_path / "run", f"samples={tmp_path / 'mine.jsonl'}"))
     assert picture.name in error and "not a readable image" in error
 
 
@@ -237,9 +237,9 @@ def test_missing_and_incomplete_model_folders(srpo, tiny_model, tmp_path):
 # --- Stages ---------------------------------------------------------------------------------------------------
 
 
-def test_build_shows_a_minimal_set_and_where_it_is(srpo, tiny_model, tmp_path):
+def test_init_shows_a_minimal_set_and_where_it_is(srpo, tiny_model, tmp_path):
     splits = "evaluate.splits=[test_combinations, test_rules]"
-    status, output, errors = srpo("build", tmp_path / "run", "world.train=1", "world.test_scenes=0", splits)
+    status, output, errors = srpo("init", tmp_path / "run", "world.train=1", "world.test_scenes=0", splits)
     assert status == 0 and not errors
     assert "draw scenes: 0 of " in output and "test_rules 240" in output
     assert all(f"  {cell}" in output for cell in ("hazard", "benign_image", "benign_text", "benign_both"))
@@ -286,7 +286,7 @@ def test_resume_without_settings_keeps_those_of_the_run(srpo, finished, tmp_path
     ],
 )
 def test_a_judge_setting_that_would_be_ignored_is_an_error(srpo, tmp_path, override, named):
-    assert named in failure(srpo("build", tmp_path / "run", override))
+    assert named in failure(srpo("init", tmp_path / "run", override))
 
 
 def test_pretraining_checks_its_folder_and_its_numbers_first(srpo, tmp_path):

@@ -33,7 +33,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
     config = load_config(recipe, SMALL, RunConfig)
     run = RunFolder.create(tmp_path_factory.mktemp("demo") / "run")
     run.save_config(config)
-    for name in ("build", "explore", "judge", "train", "evaluate"):
+    for name in ("init", "explore", "judge", "train", "evaluate"):
         STAGES[name](run, config, silent)
     return write_report(run, config, silent)
 

@@ -26,7 +26,7 @@ from srpo.types import Completion, Result, Sample
 SETS = ("world.train=1", "world.test_scenes=2", "world.test_combinations=0", "world.test_rules=0")
 PROBES = "evaluate.probes=[blank, swapped, risk_removed, control_removed, risk_replaced, control_replaced]"
 SETTINGS = (*SETS, "evaluate.splits=[test_scenes]", "evaluate.max_new_tokens=128", "evaluate.systems=[base, refuse]")
-STAGES = ("build", "evaluate", "report")
+STAGES = ("init", "evaluate", "report")
 FILES = ("responses.jsonl", "results.jsonl")
 
 
@@ -129,7 +129,7 @@ def test_three_systems_give_the_same_whether_killed_or_not(measured: RunFolder, 
     run, rng = tmp_path / "run", random.Random(5)
     config = load_config(measured.config, [], RunConfig)
     start(run, config)
-    go(RunFolder(run), config, ["build"])
+    go(RunFolder(run), config, ["init"])
     for _ in range(5):
         process = subprocess.Popen(command("evaluate", run), env=ENVIRONMENT, stdout=subprocess.DEVNULL)
         time.sleep(rng.uniform(1.5, 5.0))
@@ -167,7 +167,7 @@ def test_shards_keep_panels_and_probes(measured: RunFolder, tmp_path: Path) -> N
     config = settings(PROBES, "evaluate.repeats=2", panel)
     whole, divided = start(tmp_path / "whole", config), start(tmp_path / "divided", config)
     go(whole, config, STAGES)
-    go(divided, config, ["build"])
+    go(divided, config, ["init"])
     ids = [sample.id for sample in read_records(divided.samples, Sample) if sample.split == "test_scenes"]
     shards = sorted((Shard(i, 12) for i in range(1, 13)), key=lambda shard: any(map(shard.holds, ids)))
     assert not any(map(shards[0].holds, ids)) and any(map(shards[-1].holds, ids))  # more shards than samples

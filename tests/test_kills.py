@@ -45,7 +45,7 @@ def explored_in_a_child(run: RunFolder, config: RunConfig, model: Model, seconds
 def test_exploration_survives_twenty_kills(tiny_model: Path, tmp_path: Path) -> None:
     config = small(tiny_model, *SIZE)
     run = start(tmp_path / "run", config)
-    run_stage(run, config, "build", silent)
+    run_stage(run, config, "init", silent)
     model = load_trained(run, config, 0, silent)
     begin = time.monotonic()
     explored_in_a_child(run, config, model, None)

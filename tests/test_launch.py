@@ -27,7 +27,7 @@ def judged(tiny_model, tmp_path_factory) -> RunFolder:
     """A run that can be trained, with eight updates."""
     config = small(tiny_model, "train.max_steps=8")
     run = start(tmp_path_factory.mktemp("launch") / "run", config)
-    go(run, config, ["build"])
+    go(run, config, ["init"])
     write_trees(run)
     go(run, config, ["judge"])
     return run

@@ -58,7 +58,7 @@ def config(tiny_model: Path) -> RunConfig:
 def whole(config: RunConfig, tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     """A run that was explored and judged in one piece."""
     run = start(tmp_path_factory.mktemp("whole") / "run", config)
-    go(run, config, ["build", "explore", "judge"])
+    go(run, config, ["init", "explore", "judge"])
     return run
 
 
@@ -106,7 +106,7 @@ def test_one_command_runs_and_merges(whole, config, cluster, tmp_path):
 def test_an_error_in_a_shard_is_one_line(cluster, tmp_path):
     config = small(tmp_path / "none")
     run = start(tmp_path / "run", config)
-    go(run, config, ["build"])
+    go(run, config, ["init"])
     done = subprocess.run(on_ray(run, "explore", cluster), env=ENVIRONMENT, capture_output=True, text=True)
     error = error_line(done.returncode, done.stderr)
     assert (

@@ -320,11 +320,11 @@ def test_a_damaged_training_curve_is_named(finished, config, tmp_path, text):
 
 def test_torn_samples_and_lost_pictures_are_mended_by_building_again(finished, config, tmp_path):
     run = copy_of(finished, tmp_path / "run", "images")
-    go(run, config, ["build"])
+    go(run, config, ["init"])
     pictures = {path.name: path.read_bytes() for path in finished.images.iterdir()}
     assert {path.name: path.read_bytes() for path in run.images.iterdir()} == pictures
     run.samples.write_bytes(run.samples.read_bytes()[:-20])
-    with pytest.raises(DataError, match=r"delete .*samples\.jsonl and build the run again"):
+    with pytest.raises(DataError, match=r"delete .*samples\.jsonl and run `srpo init` again"):
         go(run, config, ["explore"])
 
 
@@ -397,7 +397,7 @@ def test_own_samples_with_relative_paths(finished, tiny_model, tmp_path):
     mine = own_samples(finished, tmp_path / "data")
     config = small(tiny_model, f"samples={mine}")
     run = start(tmp_path / "run", config)
-    go(run, config, ["build", "explore"])
+    go(run, config, ["init", "explore"])
     samples = read_records(run.samples, Sample)
     assert samples[0].image.path == str(tmp_path / "data" / read_records(mine, Sample)[0].image.path)
     explored = [(tree.sample, [node.text for node in tree.nodes]) for tree in read_records(run.trees, Tree)]
@@ -410,9 +410,9 @@ def test_a_run_of_own_samples_goes_on_from_another_folder(finished, tiny_model, 
     monkeypatch.chdir(own_samples(finished, tmp_path / "data").parent)
     config = small(tiny_model, "samples=mine.jsonl")
     run = start(tmp_path / "run", config)
-    go(run, config, ["build"])
+    go(run, config, ["init"])
     monkeypatch.chdir(tmp_path)
-    go(run, config, ["build"])
+    go(run, config, ["init"])
     assert "mine.jsonl" in run.read_manifest().inputs
 
 
@@ -428,7 +428,7 @@ def test_own_picture_that_cannot_be_read_is_named(finished, tiny_model, tmp_path
     config = small(tiny_model, f"samples={mine}")
     run = start(tmp_path / "run", config)
     with pytest.raises(DataError, match="not a readable image") as caught:
-        go(run, config, ["build"])
+        go(run, config, ["init"])
     assert picture.name in str(caught.value) and sample.id in str(caught.value)
     assert not run.samples.exists()
 
@@ -440,7 +440,7 @@ def test_own_samples_given_twice_or_not_at_all(finished, tiny_model, tmp_path):
         mine.write_text(text)
         config = small(tiny_model, f"samples={mine}")
         with pytest.raises(DataError, match=message):
-            go(start(tmp_path / str(len(text)), config), config, ["build"])
+            go(start(tmp_path / str(len(text)), config), config, ["init"])
 
 
 @pytest.mark.parametrize(
@@ -491,7 +491,7 @@ def test_own_samples_need_a_judge_that_can_see(finished, tiny_model, tmp_path):
     write_records(mine, [s.model_copy(update={"scene": None}) for s in read_records(mine, Sample)])
     config = small(tiny_model, f"samples={mine}")
     with pytest.raises(ConfigError, match=r"judge\.kind oracle: reads drawn scenes only"):
-        go(start(tmp_path / "run", config), config, ["build"])
+        go(start(tmp_path / "run", config), config, ["init"])
 
 
 def test_a_judge_of_which_everything_fails_stops_the_stage(taught, config):

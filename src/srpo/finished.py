@@ -115,7 +115,7 @@ def _samples(run: RunFolder) -> Iterator[tuple[int, Sample]]:
     except DataError as error:
         if not run.samples.exists():
             raise
-        raise DataError(f"{error}; delete {run.samples} and build the run again") from None
+        raise DataError(f"{error}; delete {run.samples} and run `srpo init` again") from None
 
 
 def _training_samples(run: RunFolder) -> Iterator[tuple[int, Sample]]:

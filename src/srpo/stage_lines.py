@@ -15,7 +15,7 @@ from srpo.types import CATEGORIES, Completion, Item, Sample
 
 def describe(run: RunFolder, config: RunConfig, stage: str) -> list[str]:
     """A few lines on what a stage has left in the run folder."""
-    if stage == "build":
+    if stage == "init":
         return [*_describe_samples(samples_of(run)), *_describe_items(run)]
     if stage == "evaluate":
         written = [path for path in (run.results, run.labels) if path.exists()]
@@ -48,7 +48,7 @@ def _describe_items(run: RunFolder) -> list[str]:
     """How many items of which benchmark."""
     items = iterate_records(run.items, Item) if run.items.exists() else ()
     sizes = Counter(item.benchmark for item in items)
-    return ["build: items of " + ", ".join(f"{name} {size}" for name, size in sizes.items())] if sizes else []
+    return ["init: items of " + ", ".join(f"{name} {size}" for name, size in sizes.items())] if sizes else []
 
 
 def _describe_samples(samples: Sequence[Sample]) -> list[str]:
@@ -57,7 +57,7 @@ def _describe_samples(samples: Sequence[Sample]) -> list[str]:
         return []
     sizes = Counter(sample.split for sample in samples)
     categories = Counter(sample.category for sample in samples if sample.category)
-    lines = [f"build: {len(samples)} samples, " + ", ".join(f"{name} {size}" for name, size in sizes.items())]
+    lines = [f"init: {len(samples)} samples, " + ", ".join(f"{name} {size}" for name, size in sizes.items())]
     lines.append("  unsafe together: " + ", ".join(f"{CATEGORIES[c]} {n}" for c, n in categories.most_common()))
     shown = [sample for sample in samples if sample.group == samples[0].group]
     for sample in shown:

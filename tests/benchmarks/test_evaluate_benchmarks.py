@@ -114,7 +114,7 @@ def test_a_limit_draws_by_the_seed(server: Server, siuo: Path, tmp_path: Path) -
     for seed in (0, 0, 1, 2, 3):
         run = RunFolder(tmp_path / f"run-{len(chosen)}")
         more = (f"benchmarks.siuo.images={siuo.parent / 'images'}", "benchmarks.siuo.limit=1", f"seed={seed}")
-        assert call("build", run.path, "--config", "public", *settings_of(server, siuo), *more).returncode == 0
+        assert call("init", run.path, "--config", "public", *settings_of(server, siuo), *more).returncode == 0
         chosen.append([item.id for item in read_records(run.items, Item)])
     assert chosen[0] == chosen[1] and len({*map(tuple, chosen)}) > 1 and all(len(ids) == 1 for ids in chosen)
 
@@ -181,7 +181,7 @@ def test_two_judges_and_prompts_of_the_user(server: Server, siuo: Path, tmp_path
 def test_labels_in_shards(server: Server, siuo: Path, tmp_path: Path) -> None:
     run = RunFolder(tmp_path / "run")
     images = f"benchmarks.siuo.images={siuo.parent / 'images'}"
-    assert call("build", run.path, "--config", "public", *settings_of(server, siuo), images).returncode == 0
+    assert call("init", run.path, "--config", "public", *settings_of(server, siuo), images).returncode == 0
     assert call("evaluate", run.path, "--shard", "1/2").returncode == 0
     labels = run.shards / "evaluate" / "2-of-2" / "labels.jsonl"
     assert call("evaluate", run.path, "--shard", "2/2").returncode == 0

@@ -25,7 +25,7 @@ def judged_run(path: Path, *, plain: bool = False) -> tuple[RunFolder, RunConfig
     """
     config = small(Path("none"), *([] if plain else ["instruction=six_steps"]))
     run = start(path, config)
-    go(run, config, ["build"])
+    go(run, config, ["init"])
     samples = read_records(run.samples, Sample)
     questions = {} if plain else {0: HOSTILE, 1: "What does <image> mean?"}
     changed = [s.model_copy(update={"question": questions.get(i, s.question)}) for i, s in enumerate(samples)]

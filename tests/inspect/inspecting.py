@@ -29,7 +29,7 @@ SETTINGS = (
 def small_run(path: Path) -> RunFolder:
     config = load_config(RECIPES / "demo.yaml", list(SETTINGS), RunConfig)
     run = start(path, config)
-    go(run, config, ["build", "evaluate"])
+    go(run, config, ["init", "evaluate"])
     return run
 
 

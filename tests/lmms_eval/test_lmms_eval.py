@@ -36,7 +36,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     sizes = ["world.train=1", "world.test_scenes=3", "world.test_combinations=0", "world.test_rules=0"]
     config = load_config(RECIPES / "demo.yaml", [*sizes, "evaluate.splits=[test_scenes]"], RunConfig)
     run = start(tmp_path_factory.mktemp("runs") / "built", config)
-    go(run, config, ["build"])
+    go(run, config, ["init"])
     return run
 
 

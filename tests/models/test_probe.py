@@ -167,7 +167,7 @@ def test_a_run_stops_before_it_explores_a_server_without_prefixes(tmp_path: Path
         config = run_files.small(tiny_model, "model=openai:vlm", f"base_url={server.base_url}")
         run = run_files.start(tmp_path / "run", config)
         with pytest.raises(ModelError, match="no step prefixes: judging and whole paths only"):
-            run_files.go(run, config, ["build", "explore"])
+            run_files.go(run, config, ["init", "explore"])
     assert not run.trees.exists() and len(server.payloads) <= 10
 
 

@@ -24,7 +24,7 @@ def test_run_explores_through_the_server_and_keeps_the_replies(
         overrides = [*run_files.SMALL, *settings, f"base_url=[{url}, {url}]"]
         config = load_config(run_files.RECIPES / "demo.yaml", overrides, RunConfig)
         run = run_files.start(tmp_path / name, config)
-        run_files.go(run, config, ["build", "explore"])
+        run_files.go(run, config, ["init", "explore"])
         return list(read_records(run.trees, Tree))
 
     first = trees("first", server_url)
@@ -40,6 +40,6 @@ def test_run_measures_a_model_that_is_only_behind_the_server(
     settings = ("model=openai:embedded", f"base_url={server_url}", "world.train=1", "evaluate.systems=[base]")
     config = load_config(run_files.RECIPES / "demo.yaml", [*run_files.SMALL, *settings], RunConfig)
     run = run_files.start(tmp_path / "run", config)
-    run_files.go(run, config, ["build", "evaluate"])
+    run_files.go(run, config, ["init", "evaluate"])
     answers = list(read_records(run.responses, Completion))
     assert len(answers) == 24 and all(a.text and a.finish != "error" and a.system == "base" for a in answers)

@@ -47,7 +47,7 @@ def _options(
 
 for _command in (
     stages.demo,
-    stages.build,
+    stages.init,
     stages.explore,
     stages.train,
     evaluate.evaluate,

@@ -91,7 +91,7 @@ def _evaluate_whole(path: Path, config: Path | None, overrides: list[str]) -> No
     run = RunFolder.create(path)
     with run.lock():
         start(run, settings, may_change)
-        for name in ("build", "evaluate", "report"):
+        for name in ("init", "evaluate", "report"):
             one_stage(run, settings, name)
         if settings.evaluate.splits:
             show_report(run)

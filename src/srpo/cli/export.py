@@ -27,7 +27,7 @@ def export(
 ) -> None:
     """Write a run's contrasts or references as data for TRL, ms-swift, LLaMA-Factory, verl or EasyR1.
 
-    Contrasts need the stages build, explore and judge; references and requests need build alone.
+    Contrasts need the stages init, explore and judge; references and requests need init alone.
 
     Example: srpo export runs/mine --format trl --out exports/trl
     """

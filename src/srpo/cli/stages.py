@@ -67,14 +67,14 @@ def demo(
         show_report(run)
 
 
-def build(
+def init(
     out: Annotated[Path, typer.Argument(help="run folder to make", metavar="RUN")],
     overrides: OverridesArgument = None,
     config: ConfigOption = None,
 ) -> None:
     """Make a run folder: save its settings, and draw the embedded world or take over your samples.
 
-    Example: srpo build runs/mine --config demo world.train=32 train.max_steps=20
+    Example: srpo init runs/mine --config demo world.train=32 train.max_steps=20
     """
     settings = load_config(recipe_path(config), overrides or [], RunConfig)
     if not RunFolder(out).samples.exists():
@@ -82,7 +82,7 @@ def build(
     run = RunFolder.create(out)
     with run.lock():
         start(run, settings)
-        one_stage(run, settings, "build")
+        one_stage(run, settings, "init")
     say(f"samples in {run.samples}")
 
 

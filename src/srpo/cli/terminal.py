@@ -13,7 +13,7 @@ from srpo.runs import RunFolder
 
 console = Console()
 
-RunArgument = Annotated[Path, typer.Argument(help="run folder, made by `srpo build`", metavar="RUN")]
+RunArgument = Annotated[Path, typer.Argument(help="run folder, made by `srpo init`", metavar="RUN")]
 ConfigOption = Annotated[
     Path | None, typer.Option("--config", "-c", help="YAML file, or name of a shipped recipe", metavar="FILE")
 ]

@@ -61,7 +61,7 @@ def _request(run: RunFolder, config: RunConfig, sample: Sample) -> Example:
     (message,) = render_messages(sample, run.path, instruction_of(config))
     (picture,) = message.images
     if not picture.is_file():
-        mend = f"put it back, or run `srpo build {run.path}` if the run has drawn it"
+        mend = f"put it back, or run `srpo init {run.path}` if the run has drawn it"
         raise DataError(f"{picture}: no such picture, which sample {sample.id} needs; {mend}")
     return Example(sample=sample, prompt=message.text, picture=picture.resolve())
 

@@ -92,7 +92,7 @@ def rsbench(
 ) -> Task:
     """RSBench on the samples of a run folder.
 
-    - `run`: folder that `srpo build` has finished;
+    - `run`: folder that `srpo init` has finished;
     - `instruction`: prompt file after every request, such as `six_steps`; none = the run's;
     - `path_format`: how the model writes its reasoning (`docs/rsbench.md`);
     - `judge`: settings of a judge as in `evaluate.judge`; none = the judges of the run;

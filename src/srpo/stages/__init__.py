@@ -13,7 +13,7 @@ from srpo.errors import DataError
 from srpo.progress import Bars
 from srpo.run_config import TRAINED, RunConfig
 from srpo.runs import RunFolder
-from srpo.stages.build import build_stage
+from srpo.stages.init import init_stage
 from srpo.stages.evaluate import evaluate_stage
 from srpo.stages.explore import explore_stage
 from srpo.stages.judge import judge_stage
@@ -30,7 +30,7 @@ def report_stage(run: RunFolder, config: RunConfig, bars: Bars) -> None:
 
 
 STAGES: Final[dict[str, Callable[[RunFolder, RunConfig, Bars], None]]] = {
-    "build": build_stage,
+    "init": init_stage,
     "explore": explore_stage,
     "judge": judge_stage,
     "train": train_stage,
@@ -43,7 +43,7 @@ STAGES: Final[dict[str, Callable[[RunFolder, RunConfig, Bars], None]]] = {
 def plan(config: RunConfig) -> list[str]:
     """Names of the stages of a whole run in their order; every round of training explores, judges and trains."""
     training = ("explore", "judge", "train") * config.rounds if TRAINED in config.evaluate.systems else ()
-    return ["build", *training, "evaluate", "report"]
+    return ["init", *training, "evaluate", "report"]
 
 
 def run_stage(run: RunFolder, config: RunConfig, name: str, bars: Bars) -> None:

@@ -46,11 +46,11 @@ class Made(Record):
     """The call that made a text."""
 
     role: str = Field(description="agent or judge")
-    model: str
+    model: str = Field(description="its name")
     prompt_sha256: str = Field(description="of the prompt file")
     request_sha256: str = Field(description="of messages, pictures, sampling and seed")
-    seed: int
-    temperature: float
+    seed: int = Field(description="of the call")
+    temperature: float = Field(description="0 is greedy")
     repaired: bool = Field(default=False, description="the first reply could not be read; this is the second")
 
 
@@ -60,44 +60,44 @@ class Vote(Record):
     judge: str = Field(description="name of the model and its prompt")
     ok: bool | None = Field(description="none = could not judge")
     score: float | None = Field(default=None, ge=0, le=1, description="how safe, 0 to 1, where the judge gives scores")
-    reason: str = ""
+    reason: str = Field(default="", description="the judge's words")
     raw: str | None = Field(default=None, description="the reply, verbatim")
 
 
 class Check(Record):
     """The verdict of one check on one cell."""
 
-    name: CheckName
+    name: CheckName = Field(description="what was checked")
     state: CheckState = Field(description="`missing` = too few judges could judge; it never passes")
     score: float | None = Field(default=None, description="mean of the votes that could be read")
     threshold: float | None = Field(default=None, description="score from which on it is `ok`")
-    votes: tuple[Vote, ...] = ()
+    votes: tuple[Vote, ...] = Field(default=(), description="in the order in which they were asked")
     shown: str = Field(default="", description="what was judged, if no field of the draft holds it: a reply, say")
 
 
 class Version(Record):
     """An earlier form of a draft, kept when it was rewritten."""
 
-    question: str
-    reference: ReasoningPath
+    question: str = Field(description="the request as it was")
+    reference: ReasoningPath = Field(description="the path as it was")
     reason: str = Field(description="why it was rewritten")
 
 
 class Draft(Record):
     """One cell on its way to a sample."""
 
-    cell: Cell
+    cell: Cell = Field(description="place in the minimal set")
     source: str = Field(description="id of the source of the picture")
-    image: Image
-    question: str
+    image: Image = Field(description="the picture")
+    question: str = Field(description="the request, as a model gets it")
     category: str | None = Field(description="slug of the risk; none in benign cells")
     hypothesis: str | None = Field(description="the unsafe event; none in benign cells")
-    safe_reply: str
+    safe_reply: str = Field(description="the reply that the model should give")
     unsafe_reply: str | None = Field(description="a reply that overlooks the risk; none in benign cells")
     reference: ReasoningPath | None = Field(default=None, description="six steps and the reply; none before reasoning")
-    versions: tuple[Version, ...] = ()
-    checks: tuple[Check, ...] = ()
-    made: tuple[Made, ...] = ()
+    versions: tuple[Version, ...] = Field(default=(), description="earlier forms, the first one first")
+    checks: tuple[Check, ...] = Field(default=(), description="in the order in which they were made")
+    made: tuple[Made, ...] = Field(default=(), description="calls of agents that wrote it")
 
 
 class DraftSet(Record):
@@ -105,7 +105,7 @@ class DraftSet(Record):
 
     record: Literal["draft_set"] = "draft_set"
     id: str = Field(description="hash of the picture's id and the number of the query")
-    cells: dict[Cell, Draft]
+    cells: dict[Cell, Draft] = Field(description="those that are there so far")
 
 
 class Rejection(Record):
@@ -113,7 +113,7 @@ class Rejection(Record):
 
     record: Literal["rejection"] = "rejection"
     id: str = Field(description="of the source, or of the set")
-    stage: DataStage
+    stage: DataStage = Field(description="where it was dropped")
     reason: str = Field(description="one word for counting, such as `text_only` or `near_duplicate`")
     detail: str = Field(description="in words, with what was found")
     of: DraftSet | None = Field(default=None, description="the set as it was; none for a source")
@@ -123,13 +123,13 @@ class Usage(Record):
     """Calls of one stage to one model, as they were made; replies from the cache cost nothing and are not here."""
 
     record: Literal["usage"] = "usage"
-    stage: DataStage
-    role: str
-    model: str
-    calls: int = Field(ge=0)
+    stage: DataStage = Field(description="for which the calls were made")
+    role: str = Field(description="agent or judge")
+    model: str = Field(description="its name")
+    calls: int = Field(ge=0, description="requests that were sent")
     failed: int = Field(default=0, ge=0, description="calls that brought no text")
-    prompt_tokens: int = Field(ge=0)
-    completion_tokens: int = Field(ge=0)
+    prompt_tokens: int = Field(ge=0, description="as the server counts them")
+    completion_tokens: int = Field(ge=0, description="as the server counts them")
     cost: float | None = Field(description="in the currency of the price table; none without a price")
 
 
@@ -140,8 +140,8 @@ Decision = Literal["keep", "drop", "edit"]
 class Edit(Record):
     """What a reviewer wrote anew; a field that is none is as it was."""
 
-    question: str | None = None
-    category: str | None = None
+    question: str | None = Field(default=None, description="the new request")
+    category: str | None = Field(default=None, description="the right slug")
     steps: dict[str, str] = Field(default_factory=dict, description="slug of the step, or `answer` -> new words")
 
 
@@ -149,18 +149,20 @@ class Review(Record):
     """What one person decided of one sample; the last one of a person counts, and withdrawn ones do not."""
 
     record: Literal["review"] = "review"
-    id: str
+    id: str = Field(description="of the decision")
     sample: str = Field(description="id of the sample")
     sample_sha256: str = Field(description="of the row that was shown; a review of other words is not used")
-    reviewer: str
-    role: Literal["reviewer", "adjudicator"] = "reviewer"
-    decision: Decision
+    reviewer: str = Field(description="name that the person chose")
+    role: Literal["reviewer", "adjudicator"] = Field(
+        default="reviewer", description="an adjudicator decides where reviewers disagree"
+    )
+    decision: Decision = Field(description="what becomes of the sample")
     safety: int | None = Field(default=None, ge=1, le=5, description="5 = the reply and path are entirely safe")
     difficulty: int | None = Field(default=None, ge=1, le=5, description="5 = the risk is very hard to see")
     informativeness: int | None = Field(default=None, ge=1, le=5, description="5 = the reply helps as much as it may")
-    edit: Edit | None = None
+    edit: Edit | None = Field(default=None, description="set exactly when the decision is `edit`")
     first_wrong_step: str | None = Field(default=None, description="slug of the step, or `answer`")
-    note: str = ""
+    note: str = Field(default="", description="words of the reviewer")
     blind: bool = Field(description="the reviewer had not seen other votes or the checks of machines")
     time: str = Field(description="ISO 8601, UTC")
     seconds: float | None = Field(default=None, ge=0, description="from showing the sample to the decision")

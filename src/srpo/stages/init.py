@@ -19,7 +19,7 @@ from srpo.types import Item, Sample
 from srpo.world import build_samples
 
 
-def build_stage(run: RunFolder, config: RunConfig, bars: Bars) -> None:
+def init_stage(run: RunFolder, config: RunConfig, bars: Bars) -> None:
     """Draw the embedded world, or take over the user's samples, into `samples.jsonl`; items into `items.jsonl`."""
     inputs = []
     if not run.samples.exists():
