@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import os
-import socket
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +19,7 @@ from srpo.run_config import EMBEDDED
 from srpo.serve import ServeSettings
 from srpo.serve.app import Service, build_app
 from srpo.serve.batches import Batches
+from srpo.serve.listen import listen
 from srpo.serve.pictures import Pictures
 from srpo.world import ASSETS
 
@@ -46,7 +46,7 @@ class _Server(uvicorn.Server):
 def run(settings: ServeSettings, say: Callable[[str], None]) -> None:
     """As `srpo.serve.serve`."""
     name = _model_name(settings)
-    with _listen(settings.host, settings.port) as listener:
+    with listen(settings.host, settings.port) as listener:
         service = _load(name, settings)
         if not _is_local(settings.host):
             key = "clients need SRPO_API_KEY" if service.api_key else "NO KEY IS NEEDED (set SRPO_API_KEY)"
@@ -74,16 +74,6 @@ def _model_name(settings: ServeSettings) -> str:
     if kind != "hf" or not name:
         raise ConfigError(f"model {settings.model!r}: expected embedded or hf:FOLDER_OR_NAME")
     return name
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    """An open socket, before the model is loaded: a port that is taken should not cost minutes."""
-    try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((host, port), family=family, backlog=2048)
-    except OSError as error:
-        reason = f"cannot listen there ({error.strerror or error}); choose another --port or --host"
-        raise ConfigError(f"{host}:{port}: {reason}") from error
 
 
 def _load(name: str, settings: ServeSettings) -> Service:

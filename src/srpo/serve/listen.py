@@ -1,0 +1,20 @@
+"""An open port."""
+
+from __future__ import annotations
+
+import socket
+
+from srpo.errors import ConfigError
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """An open socket, before anything is loaded: a port that is taken should not cost minutes.
+
+    Raises ConfigError if the address cannot be had.
+    """
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        reason = f"cannot listen there ({error.strerror or error}); choose another --port or --host"
+        raise ConfigError(f"{host}:{port}: {reason}") from error
