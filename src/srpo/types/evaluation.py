@@ -126,7 +126,7 @@ class Comparison(Record):
     unscored: int
     only_baseline: int = Field(description="items right with the baseline alone")
     only_system: int = Field(description="items right with the system alone")
-    p_value: float | None = Field(description="exact McNemar, two-sided")
+    p_value: float | None = Field(description="exact sign test over clusters, two-sided")
     p_adjusted: float | None = Field(default=None, description="after Holm, over all comparisons made together")
     detectable: float | None = Field(
         default=None, description="smallest difference that this number of clusters shows with 80 % power"
