@@ -1,0 +1,217 @@
+"""The last stage: what may not be published goes, and the rest is split.
+
+A set is dropped if it lacks something, comes near to a public benchmark, repeats another set, or is too many of its
+category.  Order decides nothing: of two sets that repeat each other, a hash of their ids says which one stays.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from srpo.data.config import BuildConfig, CleanSettings
+from srpo.data.leakage import Corpus, Leak, describe, find_leaks
+from srpo.data.licences import strictest
+from srpo.data.near import Shingles, bits_between, image_clusters, pack_hashes, shingles, similarity, within, words
+from srpo.data.quotas import choose_sets
+from srpo.data.splits import Member, Splits, assign_splits
+from srpo.errors import DataError
+from srpo.records import content_id
+from srpo.steps import split as split_steps
+from srpo.steps import well_formed
+from srpo.types import CATEGORIES, CELLS, Cell, Provenance, Sample
+from srpo.types.data import Draft, DraftSet, Rejection, Source
+
+_LEAKS_NAMED: Final = 5
+
+
+@dataclass(frozen=True)
+class Cleaned:
+    """What is left, and what was dropped, both sorted by the ids of the sets."""
+
+    kept: tuple[tuple[DraftSet, str], ...]
+    """Sets, each with its split."""
+    rejections: tuple[Rejection, ...]
+    notes: tuple[str, ...]
+    """What the user should know of the splits, in sentences."""
+
+
+def clean_sets(sets: Sequence[DraftSet], sources: Sequence[Source], corpus: Corpus, config: BuildConfig) -> Cleaned:
+    """Drop what may not be published, and split the rest; the same for any order of `sets` and `sources`.
+
+    Raises DataError if an id is given twice, or a set uses a picture that is in no source.
+    """
+    known = _known(sets, sources)
+    left = {one.id: one for one in sorted(sets, key=lambda one: one.id)}
+    steps: tuple[tuple[str, Callable[[], Mapping[str, str]]], ...] = (
+        ("incomplete", lambda: {id: problem for id, one in left.items() if (problem := find_defect(one))}),
+        ("leakage", lambda: _leaking(left, known, corpus, config.clean)),
+        ("near_duplicate", lambda: _repeating(left, known, config)),
+        ("quota", lambda: _too_many(left, config)),
+    )
+    rejections = []
+    for reason, find in steps:
+        for id, detail in find().items():
+            rejections.append(Rejection(id=id, stage="clean", reason=reason, detail=detail, of=left.pop(id)))
+    splits = assign_splits(_members(left, known, config.clean.image_bits), config.splits, config.seed)
+    return Cleaned(
+        kept=tuple((one, splits.of[id]) for id, one in left.items()),
+        rejections=tuple(sorted(rejections, key=lambda row: row.id)),
+        notes=_notes(splits, config.splits),
+    )
+
+
+def _known(sets: Sequence[DraftSet], sources: Sequence[Source]) -> dict[str, Source]:
+    """Sources by id.  Raises DataError."""
+    known = {source.id: source for source in sources}
+    for id, count in Counter(one.id for one in sets).items():
+        if count > 1:
+            raise DataError(f"set {id} is given {count} times; delete all rows but one, or build the dataset anew")
+    for one in sets:
+        for cell, draft in one.cells.items():
+            if draft.source not in known:
+                problem = f"uses picture {draft.source}, which is in no row of sources.jsonl"
+                raise DataError(f"set {one.id}, cell {cell}: {problem}; restore that file, or build the dataset anew")
+    return known
+
+
+def find_defect(draft_set: DraftSet) -> str | None:
+    """What a set lacks to be published, or none."""
+    missing = [cell for cell in CELLS if cell not in draft_set.cells]
+    if missing:
+        return f"cell {missing[0]} is missing"
+    problems = ((cell, _defect_of(cell, draft_set.cells[cell])) for cell in CELLS)
+    return next((f"cell {cell}: {problem}" for cell, problem in problems if problem), None)
+
+
+def _defect_of(cell: Cell, draft: Draft) -> str | None:
+    if draft.cell != cell:
+        return f"holds a draft of cell {draft.cell}"
+    hazard = cell == "hazard"
+    for name in ("category", "hypothesis", "unsafe_reply"):
+        if bool(getattr(draft, name)) != hazard:
+            return f"{name} is {'missing' if hazard else 'given in a harmless cell'}"
+    if hazard and draft.category not in CATEGORIES:
+        return f"category {draft.category!r} is unknown"
+    if draft.reference is None:
+        return "the reasoning is missing"
+    if not well_formed(draft.reference) or split_steps(draft.reference.text) != draft.reference:
+        return "the reasoning is not the six steps and the reply"
+    last = {check.name: check.state for check in draft.checks}
+    return next((f"check {name} is {state}" for name, state in last.items() if state != "ok"), None)
+
+
+def _leaking(
+    sets: Mapping[str, DraftSet], known: Mapping[str, Source], corpus: Corpus, settings: CleanSettings
+) -> dict[str, str]:
+    questions = {id: sorted({draft.question for draft in one.cells.values()}) for id, one in sets.items()}
+    leaks: dict[str, list[Leak]] = {}
+    for leak in find_leaks(questions, _used(sets, known), corpus, settings):
+        leaks.setdefault(leak.ours, []).append(leak)
+    found = {}
+    for id, one in sets.items():
+        names = [id, *sorted({draft.source for draft in one.cells.values()})]
+        if near := [leak for name in names for leak in leaks.get(name, ())]:
+            more = f"; and {len(near) - _LEAKS_NAMED} more" if len(near) > _LEAKS_NAMED else ""
+            found[id] = "; ".join(map(describe, near[:_LEAKS_NAMED])) + more
+    return found
+
+
+def _used(sets: Mapping[str, DraftSet], known: Mapping[str, Source]) -> list[Source]:
+    return [known[id] for id in sorted({draft.source for one in sets.values() for draft in one.cells.values()})]
+
+
+def _repeating(sets: Mapping[str, DraftSet], known: Mapping[str, Source], config: BuildConfig) -> dict[str, str]:
+    """Sets whose hazard has both a request and a picture near to those of a set that stays."""
+    ranked = sorted(sets, key=lambda id: (content_id(config.seed, id), id))
+    hashes = {id: known[sets[id].cells["hazard"].source].phash for id in ranked}
+    asked: dict[str, Shingles] = {id: shingles(sets[id].cells["hazard"].question) for id in ranked}
+    packed = pack_hashes([hashes[id] for id in ranked])
+    stays = np.zeros(len(ranked), dtype=bool)
+    found: dict[str, str] = {}
+    for place, id in enumerate(ranked):
+        for other in (
+            ranked[i] for i in within(int(hashes[id], 16), packed[:place], config.clean.image_bits) if stays[i]
+        ):
+            alike = similarity(asked[id], asked[other])
+            if alike >= config.clean.text_similarity:
+                bits = bits_between(hashes[id], hashes[other])
+                found[id] = f"repeats set {other}: requests {alike:.2f} alike, pictures differ in {bits} bits"
+                break
+        stays[place] = id not in found
+    return found
+
+
+def _too_many(sets: Mapping[str, DraftSet], config: BuildConfig) -> dict[str, str]:
+    categories = {id: str(one.cells["hazard"].category) for id, one in sets.items()}
+    return choose_sets(categories, config.clean.quotas, config.clean.sets, config.seed)
+
+
+def _members(sets: Mapping[str, DraftSet], known: Mapping[str, Source], bits: int) -> list[Member]:
+    used = _used(sets, known)
+    clusters = image_clusters([source.phash for source in used], bits)
+    cluster_of = {source.id: cluster for source, cluster in zip(used, clusters, strict=True)}
+    return [
+        Member(
+            id=id,
+            clusters=frozenset(cluster_of[draft.source] for draft in one.cells.values()),
+            requests=frozenset(" ".join(words(draft.question)) for draft in one.cells.values()),
+        )
+        for id, one in sets.items()
+    ]
+
+
+def _notes(splits: Splits, shares: Mapping[str, float]) -> tuple[str, ...]:
+    counts = Counter(splits.of.values())
+    total = len(splits.of)
+    sizes = ", ".join(f"{name} {counts[name]} (wanted {share * total:.0f})" for name, share in shares.items())
+    notes = [f"Minimal sets per split: {sizes}."]
+    if splits.largest > min(shares.values()) * total and splits.largest > 1:
+        notes.append(f"{splits.largest} sets share near pictures and stay together; give more different pictures.")
+    if splits.straddling:
+        notes.append(f"{splits.straddling} requests are asked in more than one split, with other pictures.")
+    return tuple(notes)
+
+
+def to_samples(
+    draft_set: DraftSet, split: str, sources: Mapping[str, Source], config: BuildConfig
+) -> tuple[Sample, ...]:
+    """The four samples of a complete set, in the order of `CELLS`; `sources` are by id.
+
+    An id is a hash of what the sample holds, whatever split it is in.  Raises DataError that names what is missing.
+    """
+    if problem := find_defect(draft_set):
+        raise DataError(f"set {draft_set.id}: {problem}; such a set makes no samples")
+    for draft in draft_set.cells.values():
+        if draft.source not in sources:
+            raise DataError(f"set {draft_set.id}: picture {draft.source} is in no row of sources.jsonl; restore it")
+    licence = strictest(sources[draft.source].licence for draft in draft_set.cells.values())
+    made = (_sample(draft_set, draft_set.cells[cell], split, licence, config) for cell in CELLS)
+    return tuple(
+        sample.model_copy(update={"caption": sources[draft_set.cells[sample.cell].source].caption}) for sample in made
+    )
+
+
+def _sample(draft_set: DraftSet, draft: Draft, split: str, licence: str, config: BuildConfig) -> Sample:
+    if draft.reference is None:  # `find_defect` has looked; this is for the type
+        raise DataError(f"set {draft_set.id}: the reasoning is missing")
+    parts = (draft.question, draft.category, draft.hypothesis, draft.reference.text, draft.unsafe_reply)
+    models = sorted({made.model for made in draft.made})
+    return Sample(
+        id=content_id(draft_set.id, draft.cell, draft.image.sha256, *parts),
+        split=split,
+        group=draft_set.id,
+        cell=draft.cell,
+        image=draft.image,
+        question=draft.question,
+        category=draft.category,
+        hypothesis=draft.hypothesis,
+        reference=draft.reference,
+        unsafe_reply=draft.unsafe_reply,
+        licence=licence,
+        provenance=Provenance(producer="model", source=", ".join(models) or config.name, seed=config.seed),
+    )
