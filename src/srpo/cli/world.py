@@ -1,7 +1,8 @@
-"""Commands of the embedded world: make its tiny model, and measure it."""
+"""Commands of the embedded world: its tiny model, its pictures, and the server that plays agents and judges."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +12,10 @@ from srpo.cli.terminal import OverridesArgument, console, say
 from srpo.config import load_config
 from srpo.progress import console_bars
 
-app = typer.Typer(no_args_is_help=True, help="The embedded world: its tiny model, and how that was made.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="The embedded world: its tiny model, its pictures, and a server that plays all who make a dataset.",
+)
 
 
 @app.command()
@@ -43,3 +47,41 @@ def card(model: Annotated[Path, typer.Argument(help="tiny model folder", metavar
 
     write_card(model, 0, console_bars(console))
     say(f"card in {model / 'README.md'}")
+
+
+@app.command()
+def pool(
+    out: Annotated[Path, typer.Argument(help="folder to make", metavar="DIR")],
+    sets: Annotated[int, typer.Option(help="pictures with a hazard; others come beside them", metavar="N")] = 100,
+    seed: Annotated[int, typer.Option(help="same seed, same bytes", metavar="N")] = 0,
+) -> None:
+    """Draw pictures for `srpo build`, with their licences, captions, and the truth beside them.
+
+    Example: srpo world pool /tmp/pool --sets 200
+    """
+    from srpo.world.pool import PoolFolder, write_pool
+
+    pictures = write_pool(out, sets, seed)
+    say(f"{len(pictures)} pictures in {PoolFolder(out).pictures}")
+
+
+@app.command()
+def serve(
+    pool: Annotated[Path, typer.Option(help="folder of srpo world pool", metavar="DIR")],
+    agent_errors: Annotated[float, typer.Option(help="share of wrong replies of the agent", min=0, max=1)] = 0.1,
+    judge_errors: Annotated[float, typer.Option(help="share of judgements that are wrong", min=0, max=1)] = 0.1,
+    failures: Annotated[float, typer.Option(help="share of calls that fail", min=0, max=1)] = 0.0,
+    seed: Annotated[int, typer.Option(help="of the errors", metavar="N")] = 0,
+    port: Annotated[int, typer.Option(help="port to listen at; 0 = any free one", metavar="PORT")] = 8000,
+) -> None:
+    """Play the agents, the judges and the renderer of `srpo build`, with errors at stated rates; Ctrl-C ends it.
+
+    Models: world-agent, world-judge, world-judge-b, world-renderer.  If SRPO_API_KEY is set, clients must send it.
+    Example: srpo world serve --pool /tmp/pool --port 8000
+    """
+    from srpo.simulate import WorldServer, serve_world
+
+    settings = {"agent_errors": agent_errors, "judge_errors": judge_errors, "failures": failures}
+    overrides = [f"{name}={value}" for name, value in settings.items()]
+    overrides += [f"pool={json.dumps(str(pool))}", f"seed={seed}", f"port={port}"]
+    serve_world(load_config(None, overrides, WorldServer), say)
