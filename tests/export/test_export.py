@@ -141,7 +141,7 @@ def test_rows_are_made_one_by_one_and_a_late_error_leaves_no_file(copied, tmp_pa
 def test_an_export_of_nothing_is_an_error(copied, tmp_path):
     run, config = copied
     write_records(run.contrasts, [])
-    with pytest.raises(DataError, match=r"no example of kind preference to export \(the run has none\)"):
+    with pytest.raises(DataError, match=r"no example of kind preference to export \(it has none\)"):
         export(run, config, tmp_path / "out", "trl", "preference")
     tagged = [s.model_copy(update={"question": "<image>"}) for s in read_records(run.samples, Sample)]
     write_records(run.samples, tagged)

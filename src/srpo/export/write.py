@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import import_module
@@ -76,14 +76,22 @@ def export_run(run: RunFolder, config: RunConfig, plan: Plan) -> Exported:
     has no place for the kind, and DataError if a file is there already, the run is not far enough, or nothing
     is left to write.
     """
+    return export_examples(examples_of(run, config, plan.kind), plan, str(run.path))
+
+
+def export_examples(examples: Iterable[Example], plan: Plan, source: str) -> Exported:
+    """Write examples, whatever they come from, in a format of another trainer; `source` names that in errors.
+
+    Raises as `export_run` does.
+    """
     _check(plan)
     done = Exported(plan.path)
-    rows = _rows(run, config, plan, done)
+    rows = _rows(examples, plan, done)
     with _replacing(plan.path) as temporary:
         (_write_parquet if plan.format == "verl" else _write_lines)(temporary, rows)
         if not done.rows:
-            why = f"all {done.left_out} hold a tag of the format" if done.left_out else "the run has none"
-            raise DataError(f"{run.path}: no example of kind {plan.kind} to export ({why})")
+            why = f"all {done.left_out} hold a tag of the format" if done.left_out else "it has none"
+            raise DataError(f"{source}: no example of kind {plan.kind} to export ({why})")
     if plan.info is not None:
         entry = {plan.path.stem: dataset_info(plan.kind, plan.path.name)}
         write_text(plan.info, json.dumps(_read_info(plan.info) | entry, indent=2, ensure_ascii=False) + "\n")
@@ -106,9 +114,9 @@ def _check(plan: Plan) -> None:
         _read_info(plan.info)
 
 
-def _rows(run: RunFolder, config: RunConfig, plan: Plan, done: Exported) -> Iterator[Row]:
+def _rows(examples: Iterable[Example], plan: Plan, done: Exported) -> Iterator[Row]:
     form = FORMATS[plan.format]
-    for example in examples_of(run, config, plan.kind):
+    for example in examples:
         if any(tag in text for text in example.texts for tag in form.tags):
             done.left_out += 1
             done.first_left_out = done.first_left_out or example.sample.id

@@ -1,0 +1,178 @@
+"""What a release is made from: the dataset folder, read once, with what people decided applied."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from srpo.config import load_config
+from srpo.data.config import BuildConfig
+from srpo.data.folder import DatasetFolder
+from srpo.data.settle import Settled, current_reviews, settle
+from srpo.errors import DataError
+from srpo.publish.licences import Strictest, strictest
+from srpo.records import read_records
+from srpo.runs import RunFolder
+from srpo.types import CELLS, Draft, DraftSet, Rejection, Review, Sample, Source, Usage
+
+
+@dataclass(frozen=True)
+class Material:
+    """The samples that are published and all that is known of them.
+
+    - `samples`: whole minimal sets only, edits applied, by split and set;
+    - `history`: all reviews of samples as they are now, in the order of the file; `reviews`: those that count;
+    - `reviewed_as`: id of a published sample -> its id before a person's edit;
+    - `groups`: id in `samples.jsonl` -> its set, of all samples there;
+    - `undecided`: ids among the published samples that nobody has decided;
+    - `left_out`: why sets of `samples.jsonl` are not published -> how many.
+    """
+
+    folder: DatasetFolder
+    config: BuildConfig
+    samples: tuple[Sample, ...]
+    sets: dict[str, DraftSet]
+    sources: dict[str, Source]
+    history: tuple[Review, ...]
+    reviews: tuple[Review, ...]
+    settled: Settled
+    reviewed_as: dict[str, str]
+    groups: dict[str, str]
+    undecided: tuple[str, ...]
+    left_out: dict[str, int]
+    rejections: tuple[Rejection, ...]
+    usage: tuple[Usage, ...]
+
+    @property
+    def edited(self) -> frozenset[str]:
+        """Ids of published samples that a person has edited."""
+        return frozenset(self.settled.edited.values())
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """Splits that hold samples, in the order of the settings."""
+        found = {sample.split for sample in self.samples}
+        known = [split for split in self.config.splits if split in found]
+        return (*known, *sorted(found - set(known)))
+
+    @property
+    def drafts(self) -> list[Draft]:
+        """Of the published samples, in their order."""
+        return [self.draft_of(sample) for sample in self.samples]
+
+    @property
+    def used_sources(self) -> list[Source]:
+        """Sources of the published pictures, by id."""
+        return [self.sources[name] for name in sorted({self.source_of(draft).id for draft in self.drafts})]
+
+    @property
+    def licence(self) -> Strictest:
+        """Of the samples and their pictures together."""
+        return strictest([*(sample.licence for sample in self.samples), *(one.licence for one in self.used_sources)])
+
+    def draft_of(self, sample: Sample) -> Draft:
+        """The draft behind a sample.  Raises DataError if `sets.jsonl` does not have it."""
+        found = self.sets.get(sample.group)
+        if found is None or sample.cell not in found.cells:
+            problem = f"no cell {sample.cell} of set {sample.group}, which sample {sample.id} comes from"
+            raise DataError(f"{self.folder.sets}: {problem}; both files are written by `srpo build`")
+        return found.cells[sample.cell]
+
+    def source_of(self, draft: Draft) -> Source:
+        """Where a draft's picture comes from.  Raises DataError if `sources.jsonl` does not have it."""
+        found = self.sources.get(draft.source)
+        if found is None:
+            raise DataError(f"{self.folder.sources}: no source {draft.source!r}, which {self.folder.sets} names")
+        return found
+
+
+def read_material(path: Path, *, unreviewed: bool) -> Material:
+    """Read a dataset folder and settle its reviews.
+
+    A set is published if people have kept all of its cells; with `unreviewed` also if nobody has decided some of them.
+    Raises DataError if the folder is not a dataset's, a file is missing or broken, or nothing is left to publish.
+    """
+    RunFolder.open(path)
+    folder = DatasetFolder(path)
+    config = load_config(folder.config, [], BuildConfig)
+    samples = _samples(folder)
+    reviews = _reviews(folder, unreviewed)
+    settled = settle(samples, reviews)
+    unused = {id(one.review) for one in settled.unused}
+    history = tuple(review for review in reviews if id(review) not in unused)
+    wanted, left_out = _whole_sets(samples, settled, unreviewed)
+    if not wanted:
+        raise DataError(f"{folder.samples}: {_nothing_left(left_out)}")
+    before = {now: old for old, now in settled.edited.items()}
+    order = {split: i for i, split in enumerate(config.splits)}
+    ordered = sorted(
+        wanted, key=lambda s: (order.get(s.split, len(order)), s.split, s.group, CELLS.index(s.cell), s.id)
+    )
+    material = Material(
+        folder=folder,
+        config=config,
+        samples=tuple(ordered),
+        sets={one.id: one for one in read_records(folder.sets, DraftSet)},
+        sources={one.id: one for one in read_records(folder.sources, Source)},
+        history=history,
+        reviews=_counting(history),
+        settled=settled,
+        reviewed_as={sample.id: before.get(sample.id, sample.id) for sample in ordered},
+        groups={sample.id: sample.group for sample in samples},
+        undecided=tuple(sample.id for sample in ordered if sample.id in set(settled.undecided)),
+        left_out=left_out,
+        rejections=tuple(read_records(folder.rejections, Rejection)) if folder.rejections.exists() else (),
+        usage=tuple(read_records(folder.usage, Usage)) if folder.usage.exists() else (),
+    )
+    material.used_sources  # noqa: B018  a missing draft or source is met before anything is written
+    return material
+
+
+def _samples(folder: DatasetFolder) -> list[Sample]:
+    if not folder.samples.exists():
+        raise DataError(f"{folder.samples}: no such file; finish the dataset with `srpo build` first")
+    samples = read_records(folder.samples, Sample)
+    if not samples:
+        raise DataError(f"{folder.samples}: holds no sample; {folder.rejections.name} says why all were dropped")
+    return samples
+
+
+def _reviews(folder: DatasetFolder, unreviewed: bool) -> list[Review]:
+    if folder.reviews.exists():
+        return read_records(folder.reviews, Review)
+    if unreviewed:
+        return []
+    raise DataError(
+        f"{folder.reviews}: no such file, so nobody has reviewed this dataset; run `srpo review {folder.path}` and "
+        f"then `srpo review export {folder.path}`, or publish what machines let through with --unreviewed"
+    )
+
+
+def _whole_sets(samples: Sequence[Sample], settled: Settled, unreviewed: bool) -> tuple[list[Sample], dict[str, int]]:
+    """Samples of the sets that are published, and why others are not -> how many sets."""
+    sizes = Counter(sample.group for sample in samples)
+    undecided = set(settled.undecided)
+    open_ = [sample for sample in samples if sample.id in undecided]
+    dropped = {sample.group for sample in samples if sample.id in settled.dropped}
+    waiting = {sample.group for sample in open_} if not unreviewed else set()
+    chosen = [*settled.kept, *(open_ if unreviewed else [])]
+    there = Counter(sample.group for sample in chosen)
+    wanted = [sample for sample in chosen if there[sample.group] == sizes[sample.group]]
+    reasons = {"dropped in review": len(dropped), "not decided": len(waiting - dropped)}
+    return wanted, {reason: count for reason, count in reasons.items() if count}
+
+
+def _nothing_left(left_out: dict[str, int]) -> str:
+    found = ", ".join(f"{count} {reason}" for reason, count in left_out.items())
+    hint = "; finish `srpo review`, or add --unreviewed" if "not decided" in left_out else ""
+    return f"no minimal set is left to publish ({found}){hint}"
+
+
+def _counting(history: Sequence[Review]) -> tuple[Review, ...]:
+    """The last review of every person on every sample."""
+    of_sample: dict[str, list[Review]] = {}
+    for review in history:
+        of_sample.setdefault(review.sample, []).append(review)
+    return tuple(one for group in of_sample.values() for one in current_reviews(group))
