@@ -19,6 +19,11 @@ class DatasetFolder(RunFolder):
         return self.path / "sources.jsonl"
 
     @property
+    def rendered(self) -> Path:
+        """Pictures drawn as harmless counterparts (`cells.render`)."""
+        return self.path / "rendered.jsonl"
+
+    @property
     def rejections(self) -> Path:
         return self.path / "rejected.jsonl"
 

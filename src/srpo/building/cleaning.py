@@ -1,0 +1,55 @@
+"""The last stage: from complete sets to samples.  It asks nobody, so every start does it anew, over all sets."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple
+
+from srpo.building.drawing import rendered
+from srpo.building.stage import CHAIN, Files, StageCount, rejections
+from srpo.data.clean import Cleaned, clean_sets, to_samples
+from srpo.data.config import BuildConfig
+from srpo.data.leakage import Corpus
+from srpo.records import write_records
+from srpo.types import Rejection, Sample, Source
+
+_ORDER: Final = ("sources", *CHAIN, "clean", "review")
+
+
+class Cleaning(NamedTuple):
+    """What the last stage came to, with what the user should know of the splits."""
+
+    total: StageCount
+    notes: tuple[str, ...]
+
+
+def clean(config: BuildConfig, files: Files, sources: Sequence[Source], corpus: Corpus) -> Cleaning:
+    """Write `rejected.jsonl`, `sets.jsonl` and `samples.jsonl`; each is whole at any time."""
+    start = time.monotonic()
+    sets = list(files.through("cells").values())
+    pictures = [*sources, *rendered(files.folder)]
+    cleaned = clean_sets(sets, pictures, corpus, config)
+    _write_rejections(files, cleaned.rejections)
+    write_records(files.folder.sets, (one for one, _ in cleaned.kept))
+    write_records(files.folder.samples, _samples(config, cleaned, pictures))
+    dropped = Counter(row.reason for row in cleaned.rejections)
+    count = StageCount("clean", len(sets), len(cleaned.kept), dropped, seconds=time.monotonic() - start)
+    return Cleaning(count, cleaned.notes if cleaned.kept else ())
+
+
+def _samples(config: BuildConfig, cleaned: Cleaned, pictures: Sequence[Source]) -> Iterator[Sample]:
+    by_id = {source.id: source for source in pictures}
+    for one, split in cleaned.kept:
+        yield from to_samples(one, split, by_id, config)
+
+
+def _write_rejections(files: Files, new: Sequence[Rejection]) -> None:
+    """Put those of this stage in the place of its earlier ones, and all in the order of stages and sets."""
+    old = rejections(files.folder)
+    rows = [*(row for row in old if row.stage != "clean"), *new]
+    last = len(files.order), 0
+    rows.sort(key=lambda row: (_ORDER.index(row.stage), files.order.get(row.id, last)))
+    if rows != old or not files.folder.rejections.exists():
+        write_records(files.folder.rejections, rows)

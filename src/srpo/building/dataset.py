@@ -1,0 +1,205 @@
+"""A dataset from a folder of pictures: one stage after the other, each over all that the one before let through."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from srpo.building.cleaning import clean
+from srpo.building.drawing import Drawer
+from srpo.building.leaks import load_corpus
+from srpo.building.settings import check_inputs, check_settings, input_files, may_change
+from srpo.building.stage import CHAIN, Files, StageCount, rejections, run_stage
+from srpo.data import chain
+from srpo.data.agents import Agents, load_prompts
+from srpo.data.chain.cells import Pool
+from srpo.data.chain.query import NOTHING
+from srpo.data.config import BuildConfig
+from srpo.data.folder import DatasetFolder
+from srpo.data.leakage import Corpus
+from srpo.data.meter import Ledger, load_metered
+from srpo.data.near import nearest
+from srpo.data.sources import take_sources
+from srpo.errors import DataError
+from srpo.progress import Bars
+from srpo.records import read_records
+from srpo.runs import RunFolder
+from srpo.types import CELLS, DataStage, DraftSet, Rejection, Source, Usage
+
+
+@dataclass(frozen=True)
+class BuildOptions:
+    """What one start does; none of it changes what a dataset is."""
+
+    limit: int | None = None
+    """Only the first so many pictures; a later start goes on with the others."""
+    max_cost: float | None = None
+    max_calls: int | None = None
+    """Of all calls for this dataset, earlier starts included."""
+    cache: bool = True
+    """Keep what servers reply, and answer from it."""
+
+
+@dataclass
+class Built:
+    """What a start came to."""
+
+    counts: list[StageCount] = field(default_factory=list)
+    """Stage by stage, of the pictures of this start."""
+    usage: list[Usage] = field(default_factory=list)
+    """Calls of this start."""
+    samples: int = 0
+    waiting: int = 0
+    """Pictures and sets with calls that failed."""
+    reached: str | None = None
+    """The cap that stopped it, in words."""
+    notes: tuple[str, ...] = ()
+    """What the user should know of the splits."""
+    unread: tuple[str, ...] = ()
+    """Pictures of benchmarks that could not be read, so that nothing was compared with them."""
+
+
+def build_dataset(config: BuildConfig, out: Path, options: BuildOptions, bars: Bars) -> Built:
+    """Build as much as servers and caps allow; the same call goes on where an earlier one stopped.
+
+    Raises ConfigError for settings that cannot be or are not those of the folder, DataError for files that cannot be
+    used, ModelError if a server answers nothing.
+    """
+    check_settings(config, options.max_cost)
+    prompts = load_prompts(config)
+    corpus = load_corpus(config)
+    folder = DatasetFolder(RunFolder.create(out).path)
+    with folder.lock():
+        check_inputs(folder, config)
+        folder.save_config(config, may_change)
+        folder.record_files(inputs=input_files(config))
+        folder.record_seeds({"dataset": config.seed})
+        builder = _Builder(config, folder, Agents(config, prompts, folder.path), options, bars, corpus)
+        return builder.build()
+
+
+class _Builder:
+    """One start."""
+
+    def __init__(
+        self,
+        config: BuildConfig,
+        folder: DatasetFolder,
+        agents: Agents,
+        options: BuildOptions,
+        bars: Bars,
+        corpus: Corpus,
+    ) -> None:
+        self._config, self._folder, self._options, self._bars, self._corpus = config, folder, options, bars, corpus
+        self._ledger = Ledger(folder.usage, options.max_calls, options.max_cost)
+        kept = Path(config.response_cache).expanduser() if config.response_cache else folder.cache
+        cache = kept if options.cache else None
+        self._crew = chain.Crew(
+            agents, self._ledger, lambda name: load_metered(config.models[name], self._ledger, cache)
+        )
+
+    def build(self) -> Built:
+        built = Built(unread=self._corpus.unread)
+        built.waiting = take_sources(self._config, self._folder, self._bars, self._corpus)
+        sources = read_sources(self._folder)
+        chosen = sources[: self._options.limit]
+        built.counts.append(self._taken(chosen))
+        files = Files(self._folder, order_of(self._config, chosen))
+        built.counts.append(self._query(files, chosen))
+        built.counts += [self._run(stage, files, sources) for stage in CHAIN[1:]]
+        everything = Files(self._folder, order_of(self._config, sources))
+        cleaning = clean(self._config, everything, sources, self._corpus)
+        built.counts.append(cleaning.total)
+        built.samples, built.notes = len(CELLS) * cleaning.total.through, cleaning.notes
+        built.waiting += sum(count.waiting for count in built.counts)
+        built.usage, built.reached = self._ledger.made, self._ledger.reached
+        self._folder.record_files(outputs=[path for path in self._outputs() if path.exists()])
+        return built
+
+    def _taken(self, chosen: list[Source]) -> StageCount:
+        dropped = [row for row in rejections(self._folder) if row.stage == "sources"]
+        return StageCount("sources", len(chosen) + len(dropped), len(chosen), Counter(row.reason for row in dropped))
+
+    def _query(self, files: Files, chosen: list[Source]) -> StageCount:
+        units = pending_queries(self._config, files, chosen)
+        count = run_stage(files, "query", units, self._proposals(files), self._ledger, self._bars)
+        count.waiting = len(pending_queries(self._config, files, chosen))
+        return _counted(count, files, len(chosen))
+
+    def _run(self, stage: DataStage, files: Files, sources: list[Source]) -> StageCount:
+        before = files.through(CHAIN[CHAIN.index(stage) - 1])
+        units = pending_sets(files, stage, before)
+        count = run_stage(files, stage, units, self._work(stage, sources), self._ledger, self._bars)
+        count.waiting = len(pending_sets(files, stage, before))
+        return _counted(count, files, len(before))
+
+    def _proposals(self, files: Files) -> Callable[[list[Source]], list[chain.Outcome]]:
+        done: dict[str, DraftSet | Rejection] = {**files.through("query"), **files.dropped("query")}
+        return lambda chunk: chain.propose(self._crew, chunk, done)
+
+    def _work(self, stage: DataStage, sources: list[Source]) -> Callable[[list[DraftSet]], list[chain.Outcome]]:
+        if stage == "cells":
+            pool = self._pool(sources)
+            return lambda chunk: chain.complete_sets(self._crew, chunk, pool)
+        functions = {
+            "reasoning": chain.reason_sets,
+            "reflection": chain.reflect_sets,
+            "adjudication": chain.adjudicate_sets,
+        }
+        return partial(functions[stage], self._crew)
+
+    def _pool(self, sources: list[Source]) -> Pool:
+        """All pictures, also those that a limit leaves out: a preview is to be a part of the whole."""
+        by_id = {source.id: source for source in sources}
+        draw = Drawer(self._config, self._folder, self._ledger, self._corpus) if self._config.cells.render else None
+        return Pool(lambda name: nearest(by_id[name], sources, self._config.cells.candidates), draw)
+
+    def _outputs(self) -> list[Path]:
+        folder = self._folder
+        return [folder.sources, *map(folder.stage, CHAIN), folder.rejections, folder.usage, folder.sets, folder.samples]
+
+
+def _counted(count: StageCount, files: Files, entered: int) -> StageCount:
+    """With the numbers of the stage's files, whichever start wrote them."""
+    count.entered, count.through = entered, len(files.through(count.stage))
+    count.dropped = Counter(row.reason for row in files.dropped(count.stage).values())
+    return count
+
+
+def read_sources(folder: DatasetFolder) -> list[Source]:
+    """The pictures that were taken over.  Raises DataError if there is none."""
+    sources = read_records(folder.sources, Source) if folder.sources.exists() else []
+    if not sources:
+        raise DataError(f"{folder.sources}: no picture could be taken; {folder.rejections} says why")
+    return sources
+
+
+def order_of(config: BuildConfig, sources: list[Source]) -> dict[str, tuple[int, int]]:
+    """Id of a set -> number of its picture and of its query."""
+    numbers = range(config.queries_per_image)
+    return {chain.set_id(source.id, n): (i, n) for i, source in enumerate(sources) for n in numbers}
+
+
+def pending_queries(config: BuildConfig, files: Files, sources: list[Source]) -> list[Source]:
+    """Pictures with a query that is not done and still to be made."""
+    done: Mapping[str, DraftSet | Rejection] = {**files.through("query"), **files.dropped("query")}
+
+    def is_pending(source: Source) -> bool:
+        for number in range(config.queries_per_image):
+            row = done.get(chain.set_id(source.id, number))
+            if row is None:
+                return True
+            if isinstance(row, Rejection) and row.reason == NOTHING:
+                return False
+        return False
+
+    return [source for source in sources if is_pending(source)]
+
+
+def pending_sets(files: Files, stage: DataStage, before: Mapping[str, DraftSet]) -> list[DraftSet]:
+    """Sets that the stage before let through and this one has not done."""
+    done = files.through(stage).keys() | files.dropped(stage).keys()
+    return [one for name, one in before.items() if name not in done]

@@ -1,0 +1,62 @@
+"""Settings of a dataset: read, checked before anything is asked, and held against those that it began with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from srpo.data.config import BuildConfig
+from srpo.data.folder import DatasetFolder
+from srpo.data.meter import check_prices
+from srpo.errors import ConfigError
+from srpo.runs import Change
+
+MAY_CHANGE: Final = ("response_cache", "name", "clean", "leakage")
+"""Parts that change nothing that was asked: the last stage is done anew by every start."""
+
+MODELS_MAY_CHANGE: Final = (
+    "base_url",
+    "max_concurrency",
+    "timeout_seconds",
+    "max_retries",
+    "input_price",
+    "output_price",
+)
+"""Of a model: where and how it is asked, and what it costs; not what it is asked for."""
+
+RENDERER_MAY_CHANGE: Final = ("base_url", "price")
+
+
+def may_change(change: Change) -> bool:
+    """Whether a dataset may go on although this setting is another one than when it began."""
+    parts = change.key.split(".")
+    if parts[0] == "models":
+        return len(parts) == 3 and parts[2] in MODELS_MAY_CHANGE
+    if parts[0] == "renderer":
+        return len(parts) == 2 and parts[1] in RENDERER_MAY_CHANGE
+    return parts[0] in MAY_CHANGE
+
+
+def check_settings(config: BuildConfig, max_cost: float | None) -> None:
+    """Raises ConfigError for settings with which a dataset could not be built."""
+    images = config.images
+    if config.cells.render and not (images.licence or "").strip():
+        raise ConfigError("cells.render: drawn pictures need a licence; set images.licence")
+    if max_cost is not None:
+        check_prices(config.models.items())
+        if config.renderer is not None and config.renderer.price is None:
+            raise ConfigError("renderer: has no price, so --max-cost could not hold; set renderer.price")
+
+
+def check_inputs(folder: DatasetFolder, config: BuildConfig) -> None:
+    """Raises ConfigError if a prompt of the user's is another one than when the dataset was begun."""
+    for name, file in config.prompts.items():
+        if folder.input_changed(Path(file).expanduser()):
+            mend = "take the change back, or start a new dataset"
+            raise ConfigError(f"prompts.{name}: {file} has changed since the dataset was begun; {mend}")
+
+
+def input_files(config: BuildConfig) -> list[Path]:
+    """Files of the user's that are read, beside pictures: those have their hashes in `sources.jsonl`."""
+    named = [*config.prompts.values(), config.images.table, config.images.captions]
+    return [Path(file).expanduser() for file in named if file is not None]

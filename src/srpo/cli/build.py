@@ -1,0 +1,131 @@
+"""The group `build`: a dataset from a folder of pictures, and what is made of it."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+from typer.core import TyperGroup
+
+from srpo.cli.terminal import OverridesArgument, console, say
+from srpo.config import load_config
+from srpo.data.config import BuildConfig
+from srpo.progress import console_bars
+
+if TYPE_CHECKING:
+    from srpo.building import Built
+
+STAGES: Final = "dataset"
+"""Name of the stages among the commands of the group: what `srpo build CONFIG` means."""
+
+UNFINISHED: Final = 3
+"""Exit status if a cap was reached or something waits: the same command goes on."""
+
+_WIDTH: Final = 130
+"""Columns in which no figure of a table is cut."""
+
+
+class BuildGroup(TyperGroup):
+    """A group whose first word may also be a configuration or an option: then the stages are meant."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if args and args[0] not in self.commands and args[0] != "--help":
+            args = [STAGES, *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(
+    cls=BuildGroup,
+    no_args_is_help=True,
+    subcommand_metavar="CONFIG | COMMAND",
+    help="""Build a dataset of minimal sets from a folder of pictures, or publish one.
+
+    The first word is a configuration or a command.  Options for a configuration: `srpo build dataset --help`.
+
+    Example: srpo build ssui-openai images.folder=photos images.licence=CC-BY-4.0 --dry-run
+    """,
+)
+
+
+@app.callback()
+def _group() -> None:
+    """Makes a group of the application, whatever the number of its commands."""
+
+
+@app.command(STAGES)
+def build(  # noqa: PLR0913 - one parameter per option
+    config: Annotated[Path, typer.Argument(help="YAML file, or name of a shipped recipe", metavar="CONFIG")],
+    overrides: OverridesArgument = None,
+    out: Annotated[
+        Path | None, typer.Option(help="dataset folder; by default runs/ and the name of CONFIG", metavar="DIR")
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(help="only the first N pictures; a later start goes on", min=1, metavar="N")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="say what it will cost, and ask nobody")] = False,
+    max_cost: Annotated[
+        float | None, typer.Option(help="stop before all calls so far would cost more", min=0.0, metavar="AMOUNT")
+    ] = None,
+    max_calls: Annotated[
+        int | None, typer.Option(help="stop before there are more calls in all", min=0, metavar="N")
+    ] = None,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="neither keep nor use replies of servers")] = False,
+) -> None:
+    """Build a dataset: risky requests for pictures, reasoning, checks, harmless counterparts, splits.
+
+    Every stage keeps what is finished, so the same command goes on after a stop, a failed call or a cap; it ends with
+    status 3 as long as something is left to ask.  Settings, files and costs: docs/ssui.md.
+
+    Example: srpo build my.yaml --limit 20 --max-cost 5
+    """
+    from srpo.building import BuildOptions, build_dataset, built_table
+
+    source = dataset_recipe(config)
+    settings = load_config(source, overrides or [], BuildConfig)
+    folder = out or Path("runs") / source.stem
+    if not console.is_terminal:
+        console.width = max(console.width, _WIDTH)
+    if dry_run:
+        _show_estimate(settings, folder, limit)
+        return
+    options = BuildOptions(limit, max_cost, max_calls, not no_cache)
+    built = build_dataset(settings, folder, options, console_bars(console))
+    console.print(built_table(built))
+    again = shlex.join(["srpo", "build", str(config), *(overrides or []), "--out", str(folder)])
+    _tell(built, folder, again)
+    if built.reached is not None or built.waiting:
+        raise typer.Exit(UNFINISHED)
+
+
+def dataset_recipe(given: Path) -> Path:
+    """The file that is meant: a path, or the name of a shipped recipe for datasets."""
+    shipped = Path(__file__).parents[1] / "recipes_data" / f"{given}.yaml"
+    return shipped if not given.exists() and shipped.is_file() else given
+
+
+def _show_estimate(settings: BuildConfig, folder: Path, limit: int | None) -> None:
+    from srpo.building import estimate, estimate_table
+
+    found = estimate(settings, folder, limit)
+    console.print(estimate_table(found))
+    basis = "averages of this folder where there are some" if found.measured else "assumed averages"
+    say(f"about {found.sets:.0f} complete sets; expected by {basis}, at worst with every rewrite, vote and repair")
+    if any(load.cost is None for load in found.loads):
+        say("a model without input_price and output_price has no cost here")
+
+
+def _tell(built: Built, folder: Path, again: str) -> None:
+    """What to do next."""
+    for note in built.notes:
+        say(note)
+    if built.unread:
+        say(f"not compared: {len(built.unread)} pictures of benchmarks could not be read, first {built.unread[0]}")
+    if built.reached is not None:
+        say(f"stopped: {built.reached}; what is finished is kept, raise the cap and run again: {again}")
+    if built.waiting:
+        why = next((count.why for count in built.counts if count.why), "")
+        first = f" (first: {why})" if why else ""
+        say(f"{built.waiting} pictures or sets wait{first}; run the same command again: {again}")
+    say(f"{built.samples} samples: {folder / 'samples.jsonl'}; to look through them: srpo review {folder}")
