@@ -24,8 +24,8 @@ from srpo.errors import ConfigError
 from srpo.records import file_sha256, replacing
 from srpo.types import Image
 
-FORMATS: Final = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "MPO")
-"""What is decoded; `MPO` is a JPEG file with further pictures behind the first, as phones write it."""
+FORMATS: Final = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
+"""What is decoded.  A JPEG file with further pictures behind the first, as phones write it, opens as `MPO`."""
 
 _ENDINGS: Final = {"PNG": "png", "JPEG": "jpg", "WEBP": "webp"}
 """Formats whose bytes may stay."""
@@ -106,7 +106,7 @@ def decoding(name: str, data: bytes = b"") -> Iterator[None]:
     except UnidentifiedImageError:
         if data.startswith(_SIGNATURES):
             raise PictureRefused("broken", f"{name!r} begins like a picture, but its head cannot be read") from None
-        known = ", ".join(FORMATS[:-1])
+        known = ", ".join(FORMATS)
         raise PictureRefused("format", f"{name!r} is no {known} file; it begins with {data[:8]!r}") from None
     except Exception as error:  # decoders meet unknown bytes here, and raise almost anything
         problem = " ".join(str(error).split())[:200] or type(error).__name__
@@ -145,6 +145,10 @@ def _prepared(image: PILImage.Image, data: bytes, name: str, changes: list[str])
 
 def _upright(image: PILImage.Image, changes: list[str]) -> PILImage.Image:
     try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # a later reader of the kept file would meet what is odd here
+            if isinstance(found := image.info.get("exif"), bytes):
+                PILImage.Exif().load(found)
         orientation = image.getexif().get(_ORIENTATION, 1)
         if orientation in range(2, 9):
             turned = ImageOps.exif_transpose(image)
