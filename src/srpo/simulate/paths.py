@@ -6,7 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Literal
 
-from srpo.steps import STEP_NAMES
+from srpo.steps import STEP_NAMES, body
+from srpo.types import Step
 from srpo.world.knowledge import World
 from srpo.world.language import parse
 from srpo.world.oracle import judge_step
@@ -24,7 +25,9 @@ def read_steps(text: str) -> dict[str, str] | None:
     if first is None:
         return None
     parts = re.split(rf"^\[([a-z_]+) {first[1]}\]\n", text, flags=re.MULTILINE)
-    names, words = parts[1::2], [part.strip() for part in parts[2::2]]
+    names = parts[1::2]
+    # A judge is shown the markers too.
+    words = [body(Step(name=name, text=part.strip())) for name, part in zip(names, parts[2::2], strict=True)]
     return dict(zip(names, words, strict=True)) if len(set(names)) == len(names) else None
 
 
