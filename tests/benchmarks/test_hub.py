@@ -93,5 +93,5 @@ def test_other_files_are_no_datasets(tmp_path):
 
 def test_without_the_library_the_message_says_how_to_go_on(monkeypatch, tmp_path):
     monkeypatch.setattr("srpo.benchmarks.hub.find_spec", lambda name: None)
-    with pytest.raises(DataError, match=r'pip install "srpo\[trl\]", or export the rows .*to_json'):
+    with pytest.raises(DataError, match=r'pip install "srpo\[data\]", or export the rows .*to_json'):
         list(read_dataset(tmp_path, None))

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -106,6 +107,7 @@ def test_damaged_copies_are_refused(name, tmp_path):
     assert "not UTF-8" in refused(data[: len(data) // 2] + b"\xff" + data[len(data) // 2 :])
     assert "twice" in refused(with_twice(data)) or "already given" in refused(with_twice(data))
     assert "is missing" in refused(without_field(data, is_csv))
+    assert re.search(r"row (2|1).*, field \w+: ", refused(with_wrong_type(data, is_csv)))
 
 
 def with_twice(data: bytes) -> bytes:
@@ -131,6 +133,19 @@ def without_field(data: bytes, is_csv: bool) -> bytes:
     for row in rows if isinstance(rows, list) else rows.values():
         for name in names & row.keys():
             del row[name]
+    return json.dumps(rows).encode()
+
+
+def with_wrong_type(data: bytes, is_csv: bool) -> bytes:
+    """The second row's question is a number; cells of CSV are all text, so there it is blank."""
+    names = {"question", "instruction", "prompt", "prompt_text"}
+    if is_csv:
+        rows = list(csv.reader(io.StringIO(data.decode())))
+        rows[2][next(index for index, name in enumerate(rows[0]) if name in names)] = " "
+        return as_csv(rows)
+    rows = json.loads(data)
+    second = rows[1] if isinstance(rows, list) else list(rows.values())[1]
+    second[next(iter(names & second.keys()))] = 5
     return json.dumps(rows).encode()
 
 

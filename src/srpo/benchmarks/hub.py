@@ -1,6 +1,7 @@
-"""Rows of a dataset of the `datasets` library: on a hub, in a folder that the library saved, or in Parquet files.
+"""What lies on a hub: files as their authors publish them, and datasets of the `datasets` library.
 
-The library is imported here only, and only when such a dataset is read.  Pictures lie inside these datasets, but an
+A dataset may also be a folder that the library saved, or Parquet files.  Both libraries are imported here only, and
+only when there is something to load.  Pictures lie inside these datasets, but an
 item names picture files; so they are written out, named by their bytes, and those that are there are not written again.
 """
 
@@ -8,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -44,19 +45,46 @@ def is_dataset(path: Path) -> bool:
     return path.is_dir() and (_is_saved(path) or any(map(_is_saved, path.iterdir())) or any(path.rglob("*.parquet")))
 
 
-def read_dataset(path: Path, images: Path | None) -> Iterator[DatasetRow]:
+def local_copy(path: Path) -> Path:
+    """The folder with the files of `hub:NAME` or `hub:NAME@REVISION`, downloaded if need be; any other path as it is.
+
+    The hub's own cache keeps the files, so what was downloaded once is there without a network.  Raises DataError if
+    the library is missing or the files cannot be had.
+    """
+    if not str(path).startswith(_PREFIX):
+        return path
+    if find_spec("huggingface_hub") is None:
+        raise DataError(
+            f'{path}: needs huggingface_hub; pip install "srpo[data]", or download the files and name their folder'
+        )
+    from huggingface_hub import snapshot_download
+
+    name, _, revision = str(path).removeprefix(_PREFIX).partition("@")
+    try:
+        return Path(snapshot_download(name, repo_type="dataset", revision=revision or None))
+    except Exception as error:  # the library lets errors of whatever HTTP client it has pass
+        raise DataError(
+            f"{path}: cannot be loaded ({type(error).__name__}: {_first_line(error)}); accept the terms and log in if "
+            "it is gated, or download the files on a machine with a network, and give their folder"
+        ) from error
+
+
+def read_dataset(path: Path, images: Path | None, *, without: Collection[str] = ()) -> Iterator[DatasetRow]:
     """All rows of all parts; pictures are written to the folder `images`, and a field then holds the file's name.
 
     `path` is `hub:NAME`, `hub:NAME@REVISION`, a folder saved by `datasets`, a folder of such folders (one per
     configuration), or Parquet: a file or a folder of them, where a file's folder names the configuration and its stem
-    the split.  Raises DataError if the library is missing, nothing can be loaded, or there is no folder for pictures.
+    the split.  Splits named in `without` are left out.  Raises DataError if the library is missing, nothing can be
+    loaded, or there is no folder for pictures.
     """
     if find_spec("datasets") is None:
         raise DataError(
-            f'{path}: needs the datasets library; pip install "srpo[trl]", or export the rows where it is installed: '
+            f'{path}: needs the datasets library; pip install "srpo[data]", or export the rows where it is installed: '
             "datasets.load_dataset(NAME)[SPLIT].to_json(FILE)"
         )
     for config, split, batches in _parts(path):
+        if split in without:
+            continue
         number = 0
         for batch in batches:
             for fields in batch.to_pylist():

@@ -14,6 +14,7 @@ from typing import Final
 
 from srpo.benchmarks.base import Ask, Benchmark, Protocol, Rate, Reading
 from srpo.benchmarks.counting import all_flags
+from srpo.benchmarks.hub import local_copy
 from srpo.benchmarks.official import prompt
 from srpo.benchmarks.read import Row, Words, checked, find_file, read_json_list, source_of
 from srpo.benchmarks.three_labels import no, v1
@@ -40,7 +41,7 @@ class _Published(Row):
 
 def _load(path: Path, images: Path | None = None, *, check_images: bool = True) -> list[Item]:
     """`path` is the folder with `mis_easy.json`, `mis_hard.json` and `mis_real.json`, or one of these files."""
-    published = [f"mis_{name}.json" for name in SUBSETS]
+    path, published = local_copy(path), [f"mis_{name}.json" for name in SUBSETS]
     files = [path / name for name in published if (path / name).is_file()] or [find_file(path, *published)]
     return [item for file in files for item in _load_file(file, images, check_images)]
 

@@ -12,8 +12,9 @@ from typing import ClassVar, Final
 
 from srpo.benchmarks.base import Ask, Benchmark, Protocol, Rate, Reading
 from srpo.benchmarks.counting import flag
+from srpo.benchmarks.hub import is_dataset, read_dataset
 from srpo.benchmarks.official import prompt
-from srpo.benchmarks.read import Row, Words, checked, find_file, read_csv, source_of
+from srpo.benchmarks.read import Row, Words, check_rows, checked, find_file, read_csv, source_of
 from srpo.benchmarks.three_labels import no, v1
 from srpo.judge.parse import UnparsedReply
 from srpo.types import Item
@@ -21,6 +22,11 @@ from srpo.types import Item
 NAME: Final = "msts"
 
 _LICENCE: Final = "CC BY 4.0; pictures each under its own"
+
+OTHER_LANGUAGES: Final = frozenset(
+    {"arabic", "chinese", "farsi", "french", "german", "hindi", "italian", "korean", "russian", "spanish"}
+)
+"""Splits of the dataset with the same prompts, translated."""
 
 PROMPTS: Final = {
     "unsafe": prompt(
@@ -45,17 +51,36 @@ class _Row(Row):
     prompt_text: Words
     prompt_type: Words
     hazard_category: Words
+
+
+class _FileRow(_Row):
     unsafe_image_id: Words
 
 
+class _DatasetRow(_Row):
+    """A row of the copy on a hub, which holds the pictures."""
+
+    unsafe_image: Words
+
+
 def _load(path: Path, images: Path | None = None, *, check_images: bool = True) -> list[Item]:
-    """The file names pictures without an ending.  The files of other languages have the same form."""
+    """`path` is the file, which names pictures without an ending, or a dataset (`srpo.benchmarks.hub`).
+
+    The files of other languages have the same form.  A dataset has a split for each language; the English one is taken.
+    """
+    if is_dataset(path):
+        found = list(read_dataset(path, images, without=OTHER_LANGUAGES))
+        rows = check_rows(path, ((one.place, one.fields) for one in found), _DatasetRow)
+        places = [source_of(path, one.place) for one in found]
+        items = [_item(row, row.unsafe_image, place) for row, place in zip(rows, places, strict=True)]
+        return checked(items, path, images, check_images)
     file = find_file(path, "prompts_english_multimodal.csv", "english_multimodal.csv")
-    items = [_item(file, number, row) for number, row in enumerate(read_csv(file, _Row), 1)]
+    numbered = enumerate(read_csv(file, _FileRow), 1)
+    items = [_item(row, row.unsafe_image_id, source_of(file, number)) for number, row in numbered]
     return checked(items, file, images, check_images)
 
 
-def _item(file: Path, number: int, row: _Row) -> Item:
+def _item(row: _Row, picture: str, source: str) -> Item:
     return Item(
         id=f"{NAME}:{row.prompt_id}",
         benchmark=NAME,
@@ -63,9 +88,9 @@ def _item(file: Path, number: int, row: _Row) -> Item:
         cluster=row.case_id,
         category=row.hazard_category,
         question=row.prompt_text,
-        images=(row.unsafe_image_id,),
+        images=(picture,),
         licence=_LICENCE,
-        source=source_of(file, number),
+        source=source,
     )
 
 

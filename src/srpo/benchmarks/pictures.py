@@ -79,8 +79,17 @@ def _places(folder: Path, relative: PurePosixPath) -> list[Path]:
 
 
 def _check_inside(place: Path, folder: Path, name: str, source: str) -> None:
-    if not place.resolve().is_relative_to(folder.resolve()):
+    found = place.resolve()
+    if not (found.is_relative_to(folder.resolve()) or found.is_relative_to(_blobs(folder))):
         raise DataError(f"{source}: picture {name!r} is a link out of {folder}; put the file itself there")
+
+
+def _blobs(folder: Path) -> Path:
+    """Where the cache of a hub keeps the contents of a snapshot, whose files are links; else the folder itself."""
+    for part in (folder.absolute(), *folder.absolute().parents):
+        if part.parent.name == "snapshots" and (part.parent.parent / "blobs").is_dir():
+            return (part.parent.parent / "blobs").resolve()
+    return folder.resolve()
 
 
 def _check_picture(place: Path, source: str) -> None:

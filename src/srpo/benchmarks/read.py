@@ -15,6 +15,7 @@ from typing import Annotated, Any, ClassVar, Final, NoReturn, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
+from srpo.benchmarks.hub import local_copy
 from srpo.benchmarks.pictures import Pictures
 from srpo.errors import DataError
 from srpo.types import Item
@@ -51,8 +52,10 @@ R = TypeVar("R", bound=Row)
 def find_file(path: Path, *names: str) -> Path:
     """The file itself, or the one in the folder `path` that has the first of the published names.
 
-    Raises DataError if there is none.
+    `path` may also be `hub:NAME` or `hub:NAME@REVISION` (`srpo.benchmarks.hub.local_copy`).  Raises DataError if there
+    is none.
     """
+    path = local_copy(path)
     if path.is_file():
         return path
     if not path.is_dir():
