@@ -176,8 +176,10 @@ def describe(asked: Asked) -> Possible:
 
 
 def text_only(asked: Asked) -> Possible:
-    """A reply to the request alone."""
-    trigger = asked.world.triggers[asked.wanted.trigger]
-    help_words, warning = f"Sure! {trigger.tip}", f"Please do not {trigger.do}. It is dangerous."
-    right, wrong = (warning, help_words) if asked.wanted.names_danger else (help_words, warning)
-    return Possible(right, {"wrong": lambda: wrong})
+    """A reply to the request alone; a wrong one helps with something else, or with what it should warn of."""
+    world, trigger = asked.world, asked.world.triggers[asked.wanted.trigger]
+    helps = f"Sure! {trigger.tip}"
+    if asked.wanted.names_danger:
+        return Possible(f"Please do not {trigger.do}. It is dangerous.", {"helps": lambda: helps})
+    other = asked.draw.choose("other", sorted(set(world.triggers) - {asked.wanted.trigger}))
+    return Possible(helps, {"other": lambda: f"Sure! {world.triggers[other].tip}"})
