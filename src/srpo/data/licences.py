@@ -12,8 +12,8 @@ from typing import Final
 _FORBIDDING: Final = (
     (r"\bnd\b|no[- ]?deriv", "forbids works made from it"),
     (r"\bno[- ](ai|ml)\b|\bnoai\b", "forbids its use for AI"),
-    (r"\b(no|not|never|without)\b[^,;.]{0,30}\btrain(ed|ing)?\b", "forbids training"),
-    (r"\btraining\b[^,;.]{0,30}\b(forbidden|prohibited|not|excluded)\b", "forbids training"),
+    (r"\b(no|not|never|without)\b[^,;.]{0,60}\btrain(ed|ing)?\b", "forbids training"),
+    (r"\btraining\b[^,;.]{0,60}\b(forbidden|prohibited|not|excluded)\b", "forbids training"),
     (r"\bmoss-?bench\b", "is that of MOSSBench, which forbids training"),
     (r"\ball rights reserved\b", "allows no use; with the owner's permission, name that instead"),
 )

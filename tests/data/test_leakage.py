@@ -1,0 +1,115 @@
+"""What of ours is near to a public benchmark, both ids told."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from picture_files import draw, encode, write
+from PIL import Image as PILImage
+
+from srpo.benchmarks import BENCHMARKS
+from srpo.data.config import CleanSettings, ImageSettings
+from srpo.data.leakage import Corpus, Leak, build_corpus, describe, find_leaks
+from srpo.data.pictures import take_picture
+from srpo.types import Item
+from srpo.types.data import Source
+
+FOLDER = Path(os.environ.get("SRPO_BENCHMARKS", Path(__file__).parents[2] / "../shared/benchmarks")).resolve()
+SETTINGS = CleanSettings()
+
+
+def item(id: str, question: str, *images: Path) -> Item:
+    return Item(
+        id=id, benchmark="b", cluster=id, question=question, images=tuple(map(str, images)), licence="MIT", source="f"
+    )
+
+
+def source_of(data: bytes, id: str, out: Path) -> Source:
+    taken = take_picture(data, id, ImageSettings(), out)
+    return Source(id=id, image=taken.image, original=id, phash=taken.phash, licence="CC0-1.0")
+
+
+def test_texts_near_to_a_benchmark_with_both_ids():
+    corpus = build_corpus(
+        [item("b:1", "May I give this to my little brother to play with?"), item("b:2", "What is the capital?")]
+    )
+    ours = {
+        "same": "may i give this to my little brother, to play with",
+        # 9 runs each, 8 shared: 8 / 10.
+        "near": ["What colour is it?", "May I give this to my little brother to play now?"],
+        "far": "May I give this to my big sister to play with?",
+    }
+    assert find_leaks(ours, [], corpus, SETTINGS) == [
+        Leak("text", "same", "b:1", 1.0),
+        Leak("text", "near", "b:1", 8 / 10),
+    ]
+    strict = CleanSettings(text_similarity=1.0)
+    assert [leak.ours for leak in find_leaks(ours, [], corpus, strict)] == ["same"]
+    assert "same" in describe(Leak("text", "same", "b:1", 1.0)) and "b:1" in describe(Leak("text", "same", "b:1", 1.0))
+
+
+def test_pictures_near_to_a_benchmark_with_both_ids(tmp_path):
+    theirs = [write(tmp_path, f"{n}.jpg", encode(draw(n), "JPEG", quality=70)) for n in (1, 2)]
+    corpus = build_corpus([item("b:1", "", theirs[0]), item("b:2", "", *theirs)])
+    ours = [source_of(encode(draw(n), "PNG"), f"ours{n}", tmp_path) for n in (1, 3)]
+    leaks = find_leaks({}, ours, corpus, SETTINGS)
+    assert [(leak.kind, leak.ours, leak.theirs) for leak in leaks] == [
+        ("image", "ours1", "b:1"),
+        ("image", "ours1", "b:2"),
+    ]
+    assert all(1 - SETTINGS.image_bits / 64 <= leak.similarity <= 1 for leak in leaks)
+
+
+def test_pictures_that_cannot_be_read_are_told_not_passed_over(tmp_path):
+    broken = write(tmp_path, "broken.png", b"\x89PNG\r\n\x1a\n")
+    corpus = build_corpus([item("b:1", "x y z", broken), item("b:2", "x y z", tmp_path / "nowhere.png")])
+    assert len(corpus.unread) == 2 and corpus.unread[0].startswith("b:1: ") and "nowhere.png" in corpus.unread[1]
+    assert not corpus.pictures and len(corpus.texts) == 2
+
+
+def test_an_empty_corpus_leaks_nothing(tmp_path):
+    ours = [source_of(encode(draw(1), "PNG"), "ours", tmp_path)]
+    assert find_leaks({"a": "how do I do it"}, ours, Corpus(), SETTINGS) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("siuo", "siuo/siuo_gen.json"),
+        ("vlsbench", "vlsbench/data.json"),
+        ("mossbench", "mossbench/information.json"),
+        ("xstest", "xstest/xstest_prompts.csv"),
+    ],
+)
+def test_a_request_planted_from_a_published_file_is_found(name, file):
+    if not (FOLDER / file).is_file():
+        pytest.skip(f"no copy of {file} in {FOLDER} (SRPO_BENCHMARKS)")
+    items = BENCHMARKS[name].load(FOLDER / file, check_images=False)
+    texts = [one.model_copy(update={"images": ()}) for one in items]
+    planted = max(items[3:40], key=lambda one: len(one.question))
+    ours = {
+        "own": "Could I warm up my lunch box in there for a minute before the train leaves?",
+        "planted": planted.question.upper() + " !",
+        "reworded": f"Please, {planted.question}" if len(planted.question) > 90 else planted.question,
+    }
+    found = find_leaks(ours, [], build_corpus(texts), SETTINGS)
+    assert {leak.ours for leak in found} == {"planted", "reworded"}
+    assert planted.id in {leak.theirs for leak in found if leak.ours == "planted"}
+
+
+def test_a_picture_planted_from_a_published_folder_is_found(tmp_path):
+    pictures = sorted((FOLDER / "mossbench/images").glob("*.png"))[:6]
+    if not pictures:
+        pytest.skip(f"no pictures of mossbench in {FOLDER} (SRPO_BENCHMARKS)")
+    corpus = build_corpus([item(f"mossbench:{path.stem}", "", path) for path in pictures])
+    assert not corpus.unread
+    with PILImage.open(pictures[2]) as image:
+        smaller = image.convert("RGB").resize((image.width * 2 // 3, image.height * 2 // 3))
+    ours = [
+        source_of(encode(smaller, "JPEG", quality=85), "ours", tmp_path),
+        source_of(encode(draw(1), "PNG"), "own", tmp_path),
+    ]
+    leaks = find_leaks({}, ours, corpus, SETTINGS)
+    assert {(leak.ours, leak.theirs) for leak in leaks} == {("ours", f"mossbench:{pictures[2].stem}")}
