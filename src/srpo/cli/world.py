@@ -11,6 +11,7 @@ import typer
 from srpo.cli.terminal import OverridesArgument, console, say
 from srpo.config import load_config
 from srpo.progress import console_bars
+from srpo.records import write_text
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -85,3 +86,68 @@ def serve(
     overrides = [f"{name}={value}" for name, value in settings.items()]
     overrides += [f"pool={json.dumps(str(pool))}", f"seed={seed}", f"port={port}"]
     serve_world(load_config(None, overrides, WorldServer), say)
+
+
+@app.command()
+def checks(
+    run: Annotated[Path, typer.Argument(help="dataset folder, made by `srpo build` from a pool", metavar="RUN")],
+    pool: Annotated[Path, typer.Option(help="folder of srpo world pool", metavar="DIR")],
+    out: Annotated[Path | None, typer.Option(help="also write the figures here, as JSON", metavar="FILE")] = None,
+) -> None:
+    """Hold every check of a dataset against the truth: precision, recall, and right records after each stage.
+
+    Example: srpo world checks runs/ssui --pool /tmp/pool
+    """
+    from srpo.simulate.checks import measure_checks, render_checks
+
+    report = measure_checks(run, pool)
+    say(render_checks(report))
+    if out is not None:
+        write_text(out, report.model_dump_json(indent=1) + "\n")
+        say(f"figures in {out}")
+
+
+@app.command()
+def review(
+    run: Annotated[Path, typer.Argument(help="dataset folder, made by `srpo build` from a pool", metavar="RUN")],
+    pool: Annotated[Path, typer.Option(help="folder of srpo world pool", metavar="DIR")],
+    reviewers: Annotated[int, typer.Option(help="people; each decides every sample", min=1, max=10)] = 2,
+    errors: Annotated[float, typer.Option(help="share of wrong decisions", min=0, max=1)] = 0.05,
+    edit_errors: Annotated[float, typer.Option(help="share of edits that mend nothing", min=0, max=1)] = 0.1,
+    seed: Annotated[int, typer.Option(help="of the errors", metavar="N")] = 0,
+) -> None:
+    """Let simulated people decide what is undecided, blind, and one more settle what they disagree about.
+
+    Example: srpo world review runs/ssui --pool /tmp/pool
+    """
+    from srpo.simulate.reviewers import SimulatedReviewers, review_run
+
+    people = SimulatedReviewers(reviewers=reviewers, errors=errors, edit_errors=edit_errors, seed=seed)
+    done = review_run(run, pool, people)
+    say(f"{done.decisions} decisions, {done.settled} of them settle a disagreement: {run / 'reviews.jsonl'}")
+
+
+@app.command()
+def dataset(  # noqa: PLR0913  # one parameter per option
+    out: Annotated[Path, typer.Argument(help="folder to make", metavar="DIR")],
+    sets: Annotated[int, typer.Option(help="minimal sets wanted", min=1, metavar="N")] = 300,
+    pictures: Annotated[
+        int | None, typer.Option(help="pictures with a hazard to draw; by default enough at the default rates", min=2)
+    ] = None,
+    agent_errors: Annotated[float, typer.Option(help="share of wrong replies of the agent", min=0, max=1)] = 0.1,
+    judge_errors: Annotated[float, typer.Option(help="share of judgements that are wrong", min=0, max=1)] = 0.1,
+    failures: Annotated[float, typer.Option(help="share of calls that fail", min=0, max=1)] = 0.0,
+    seed: Annotated[int, typer.Option(help="of everything", min=0, metavar="N")] = 0,
+) -> None:
+    """From nothing to a published dataset: pictures, server, pipeline, reviewers, publication, table of checks.
+
+    Run it again to go on after a stop.  Example: srpo world dataset /tmp/ssui-world --sets 20
+    """
+    from srpo.simulate.checks import render_checks
+    from srpo.simulate.dataset import WorldDataset, make_dataset
+    from srpo.simulate.reviewers import SimulatedReviewers
+
+    plan = WorldDataset(out, sets, agent_errors, judge_errors, failures, seed, pictures)
+    report = make_dataset(plan, SimulatedReviewers(seed=seed), console_bars(console), say)
+    say(render_checks(report))
+    say(f"dataset: {plan.published}  (figures: {plan.checks})")
