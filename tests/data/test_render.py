@@ -6,9 +6,9 @@ import base64
 from pathlib import Path
 
 import pytest
-from chat_server import Answer, Server, serve
 from picture_files import draw, encode, write
 
+from chat_server import Answer, Server, serve
 from srpo.data.captions import draw_source
 from srpo.data.config import BuildConfig, RenderSettings
 from srpo.data.folder import DatasetFolder
@@ -99,7 +99,7 @@ def test_a_server_that_refuses_everything_stops_the_run(status):
 
 
 def test_nobody_there_and_no_key(monkeypatch):
-    with pytest.raises(RenderFailed, match="cannot reach http://127.0.0.1:9/v1"):
+    with pytest.raises(RenderFailed, match=r"cannot reach http://127\.0\.0\.1:9/v1"):
         Renderer(RenderSettings(model="m", base_url="http://127.0.0.1:9/v1"), max_retries=0).draw("A cup.")
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     with pytest.raises(ConfigError, match="renderer: no API key"):
