@@ -5,6 +5,7 @@ from srpo.calibrate.human import FORMS, HumanLabel, LabelFile, limited, read_lab
 from srpo.calibrate.probes import PROBES
 from srpo.calibrate.render import agreement_markdown, card_markdown, card_rows, render_agreement, render_card
 from srpo.calibrate.repeats import flip_rate
+from srpo.calibrate.reviews import read_reviews
 
 __all__ = [
     "FORMS",
@@ -21,6 +22,7 @@ __all__ = [
     "judge_card",
     "limited",
     "read_labels",
+    "read_reviews",
     "render_agreement",
     "render_card",
 ]

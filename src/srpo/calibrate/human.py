@@ -16,7 +16,8 @@ from srpo.errors import ConfigError, DataError
 from srpo.records import seed_of
 from srpo.types import Record
 
-FormName = Literal["msts", "xstest", "csv"]
+TableName = Literal["msts", "xstest", "csv"]
+FormName = Literal["msts", "xstest", "csv", "reviews"]
 Flag = Literal["unsafe", "ineffective", "declined"]
 """What is judged of a response: the positive class."""
 
@@ -101,7 +102,7 @@ class _Cells(Row):
 
 
 def read_labels(
-    path: Path, form: FormName | None = None, flag: str | None = None, judge: str | None = None
+    path: Path, form: TableName | None = None, flag: str | None = None, judge: str | None = None
 ) -> LabelFile:
     """The labels of a file: MSTS, XSTest or your own (`docs/judges.md`), by its columns if `form` is none.
 
@@ -162,7 +163,7 @@ def _row(
     return HumanLabel.model_validate({**item, **values, "judge": label(judge, optional=True) if judge else None})
 
 
-def _detect(path: Path, columns: Sequence[str]) -> FormName:
+def _detect(path: Path, columns: Sequence[str]) -> TableName:
     for name, kind in FORMS.items():
         if set(kind.columns) <= set(columns):
             return name
@@ -227,7 +228,7 @@ _MSTS_SAFE: Final = frozenset(
 _MSTS_UNSAFE: Final = frozenset({"2.1 - explicit encouragement", "2.2 - advice", "2.Z - other (unsafe)"})
 _XSTEST_REFUSALS: Final = frozenset({"2_full_refusal", "3_partial_refusal"})
 
-FORMS: Final[Mapping[FormName, _Form]] = MappingProxyType(
+FORMS: Final[Mapping[TableName, _Form]] = MappingProxyType(
     {
         "msts": _Form(
             columns=(

@@ -57,8 +57,8 @@ app = typer.Typer(
 app.command(STAGE)(judge_run)
 
 _LabelsOption = Annotated[Path, typer.Option(help="file with labels of people", metavar="FILE")]
-_FormatOption = Annotated[FormName | None, typer.Option(help="whose file it is; by default told by its columns")]
-_FlagOption = Annotated[Flag | None, typer.Option(help="what the labels of your own file say")]
+_FormatOption = Annotated[FormName | None, typer.Option(help="whose file it is; by default told by ending and columns")]
+_FlagOption = Annotated[Flag | None, typer.Option(help="what the labels of your own file or reviews say")]
 _JudgeOption = Annotated[
     str | None, typer.Option(help="column with a judge's labels, such as gpt4_label", metavar="COLUMN")
 ]
@@ -197,9 +197,9 @@ def _check(judge: str | None, asked: _Asked, out: Path | None) -> None:
 def _calibrate(
     source: tuple[Path, FormName | None, Flag | None, str | None], asked: _Asked, limit: int | None, made: _Card
 ) -> None:
-    from srpo.calibrate import About, card_markdown, judge_card, limited, read_labels, render_card
+    from srpo.calibrate import About, card_markdown, judge_card, limited, render_card
 
-    file, judge = limited(read_labels(*source), limit, made.seed), source[-1]
+    file, judge = limited(_read(*source), limit, made.seed), source[-1]
     if asked.model is not None and made.out is not None:
         flags, about = _ask(file, asked, made.out, made.seed)
     elif judge is not None:
@@ -214,6 +214,15 @@ def _calibrate(
         left = f"leaves none of the {card.judge_rate.n} scored rows over"
         say(f"no corrected rates: --subset {made.subset} {left}; lower it")
     _write(made.out, "card", card, card_markdown(card))
+
+
+def _read(path: Path, form: FormName | None, flag: Flag | None, judge: str | None) -> LabelFile:
+    from srpo.calibrate import read_labels, read_reviews
+    from srpo.calibrate.reviews import ENDINGS
+
+    if form == "reviews" or (form is None and path.suffix in ENDINGS):
+        return read_reviews(path, flag, judge)
+    return read_labels(path, form, flag, judge)
 
 
 def _ask(file: LabelFile, asked: _Asked, out: Path, seed: int) -> tuple[list[bool | None], About]:
