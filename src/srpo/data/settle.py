@@ -19,7 +19,7 @@ from typing import Final, Literal, NamedTuple
 
 from srpo.errors import DataError
 from srpo.records import content_id, dump_row
-from srpo.steps import SEGMENT_NAMES, body, join
+from srpo.steps import SEGMENT_NAMES, body, join, well_formed
 from srpo.types import CATEGORIES, ReasoningPath, Sample
 from srpo.types.data import Edit, Review
 
@@ -162,6 +162,8 @@ def edit_problem(sample: Sample, edit: Edit) -> str | None:
         path = _edited_path(sample.reference, edit)
     except ValueError as error:
         return f"would break the six steps: {error}; write no line that begins like a marker"
+    if edit.steps and not well_formed(path):
+        return "leaves a path that is not six steps and a reply; fill in the missing ones, or drop the sample"
     same = (edit.question or sample.question).strip() == sample.question.strip()
     if same and path.text == sample.reference.text and edit.category in (None, sample.category):
         return "changes nothing; decide `keep` instead"

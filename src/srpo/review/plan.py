@@ -6,7 +6,7 @@ import random
 from collections.abc import Collection, Mapping
 from typing import Final
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from srpo.errors import ConfigError
 from srpo.records import seed_of
@@ -58,9 +58,9 @@ def load_plan(reviewers: str, per_item: int, seed: int) -> Plan:
     names = tuple(name for name in reviewers.split(",") if name.strip())
     try:
         return Plan(reviewers=names, per_item=per_item, seed=seed)
-    except ValueError as error:
-        reason = str(error).splitlines()[2].strip() if "\n" in str(error) else str(error)
-        raise ConfigError(f"--reviewers, --per-item: {reason.removeprefix('Value error, ')}") from None
+    except ValidationError as error:
+        reason = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise ConfigError(f"--reviewers, --per-item: {reason}") from None
 
 
 def assign(groups: Collection[str], plan: Plan, given: Mapping[str, Collection[str]]) -> dict[str, tuple[str, ...]]:

@@ -1,0 +1,165 @@
+"""Filters, search and progress: which items a person may list, without telling a blind one what is hidden."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from typing import Any, Final, Literal, NamedTuple
+
+from pydantic import Field
+
+from srpo.review.plan import Plan
+from srpo.review.store import Role, Store
+from srpo.types import Record
+
+State = Literal["todo", "mine", "disagreements", "all"]
+"""`todo`: lacks a decision that this person should take; `mine`: they have decided it."""
+
+MAX_ROWS: Final = 200
+"""Rows of the list that are given out at once."""
+
+_TERMS: Final = 16
+"""Words of a search that count."""
+
+_WITHOUT_SPACES: Final = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
+"""Scripts whose words the index cannot tell apart."""
+
+_OWN_VOTE: Final = (
+    "EXISTS (SELECT 1 FROM votes WHERE sample = items.id AND votes.reviewer = :reviewer AND votes.role = :role)"
+)
+_ASSIGNED: Final = "EXISTS (SELECT 1 FROM assigned WHERE grp = items.grp AND assigned.reviewer = :reviewer)"
+
+
+class Filter(Record):
+    """What a list is narrowed to; an empty text is no narrowing."""
+
+    state: State = "todo"
+    category: str = Field(default="", description="slug of a category")
+    cell: str = Field(default="", description="cell of a minimal set")
+    split: str = Field(default="", description="name of a split")
+    check: str = Field(default="", description="ok, fail, missing, or none for items without checks")
+    words: str = Field(default="", max_length=500, description="words that an item holds, each from its beginning")
+
+
+class Progress(NamedTuple):
+    """How far the work is."""
+
+    mine: int
+    """Items that this person has decided."""
+    my_total: int
+    """Items that this person should decide; as many as there are if nothing is assigned."""
+    decided: int
+    """Items that have all their votes, or an adjudicator's decision."""
+    total: int
+    disagreements: int
+    """That wait for an adjudicator; 0 for a blind reviewer, who may not know."""
+
+
+def numbers(store: Store, wanted: Filter, reviewer: str, role: Role) -> list[int]:
+    """Numbers of the items that fit, in the queue's order."""
+    conditions, values = _conditions(store, wanted, reviewer, role)
+    sql = f"SELECT number FROM items WHERE {' AND '.join(conditions)} ORDER BY rank, cell_rank, number"
+    return [row["number"] for row in store.query(sql, values)]
+
+
+def rows(store: Store, wanted: list[int], reviewer: str, role: Role) -> list[dict[str, Any]]:
+    """Lines of the list for up to `MAX_ROWS` items, in the order asked for."""
+    marks = ", ".join("?" * len(wanted[:MAX_ROWS]))
+    sql = f"""SELECT number, id, grp, cell, category, split, substr(question, 1, 160) AS question, check_state, outcome,
+      adjudicated, (SELECT decision FROM votes WHERE sample = items.id AND reviewer = ? AND role = ?) AS own
+      FROM items WHERE present AND number IN ({marks})"""
+    found = {row["number"]: row for row in store.query(sql, (reviewer, role, *wanted[:MAX_ROWS]))}
+    open_to_all = not _is_blind(store.plan, role)
+    return [_line(found[number], open_to_all) for number in wanted[:MAX_ROWS] if number in found]
+
+
+def mates(store: Store, number: int) -> list[int]:
+    """Numbers of the items of the same minimal set, in the order of the cells."""
+    sql = "SELECT number FROM items WHERE present AND grp = (SELECT grp FROM items WHERE number = ?) ORDER BY cell_rank"
+    return [row["number"] for row in store.query(sql, (number,))]
+
+
+def progress(store: Store, reviewer: str, role: Role) -> Progress:
+    """How far this person is, and all together."""
+    values = {"reviewer": reviewer, "role": role, "per_item": store.plan.per_item}
+    mine = f"present AND {_ASSIGNED}" if store.plan.reviewers and role == "reviewer" else "present"
+    sql = f"""SELECT
+      (SELECT COUNT(*) FROM items WHERE present AND {_OWN_VOTE}) AS mine,
+      (SELECT COUNT(*) FROM items WHERE {mine}) AS my_total,
+      (SELECT COUNT(*) FROM items WHERE present AND
+        (adjudicated OR (votes >= :per_item AND outcome != 'disagreement'))) AS decided,
+      (SELECT COUNT(*) FROM items WHERE present) AS total,
+      (SELECT COUNT(*) FROM items WHERE present AND outcome = 'disagreement') AS disagreements"""
+    found = Progress(**dict(store.query(sql, values)[0]))
+    return found._replace(disagreements=0) if _is_blind(store.plan, role) else found
+
+
+def choices(store: Store) -> dict[str, list[str]]:
+    """Values that filters can take in this dataset."""
+    names = {"category": "category", "cell": "cell", "split": "split", "check": "check_state"}
+    return {name: _values(store, column) for name, column in names.items()}
+
+
+def search_condition(words: str, indexed: bool) -> tuple[str, dict[str, str]]:
+    """SQL that finds items with all the words: by the index, or in every row where that cannot be."""
+    terms = words.split()[:_TERMS]
+    if not terms:
+        return "1", {}
+    if indexed and not _WITHOUT_SPACES.search(words) and all(any(c.isalnum() for c in term) for term in terms):
+        # Quoted, a term is only words to the index, whatever operators it may hold.
+        query = " ".join('"' + term.replace('"', '""') + '"*' for term in terms)
+        return "items.number IN (SELECT rowid FROM search WHERE search MATCH :words)", {"words": query}
+    parts = [f"words LIKE :word{n} ESCAPE '\\'" for n in range(len(terms))]
+    return " AND ".join(parts), {f"word{n}": f"%{_literal(term)}%" for n, term in enumerate(terms)}
+
+
+def _conditions(store: Store, wanted: Filter, reviewer: str, role: Role) -> tuple[list[str], dict[str, object]]:
+    blind = _is_blind(store.plan, role)
+    searched, values = search_condition(wanted.words.replace("\x00", " "), store.searchable)
+    parts = ["present", searched, _STATES[wanted.state]]
+    if wanted.state == "todo":
+        parts.append(_todo(store.plan, role))
+    for name in ("category", "cell", "split"):
+        if value := getattr(wanted, name):
+            parts.append(f"{name} = :{name}")
+            values[name] = value
+    if wanted.check:
+        parts.append("check_state = :check")
+        values["check"] = wanted.check
+    if blind and (wanted.check or wanted.state == "disagreements"):
+        parts.append(_OWN_VOTE)  # or the list would tell what the page hides
+    return parts, {**values, "reviewer": reviewer, "role": role, "per_item": store.plan.per_item}
+
+
+_STATES: Final[dict[State, str]] = {
+    "todo": f"NOT {_OWN_VOTE}",
+    "mine": _OWN_VOTE,
+    "disagreements": "outcome = 'disagreement'",
+    "all": "1",
+}
+
+
+def _todo(plan: Plan, role: Role) -> str:
+    if role == "adjudicator":
+        return "outcome = 'disagreement'"
+    return _ASSIGNED if plan.reviewers else "votes < :per_item AND NOT adjudicated"
+
+
+def _line(row: sqlite3.Row, open_to_all: bool) -> dict[str, Any]:
+    line = dict(row)
+    if not open_to_all and row["own"] is None:
+        line |= {"check_state": None, "outcome": None, "adjudicated": None}
+    return line
+
+
+def _values(store: Store, column: str) -> list[str]:
+    found = store.query(f"SELECT DISTINCT {column} AS value FROM items WHERE present AND {column} IS NOT NULL")
+    return sorted(row["value"] for row in found)
+
+
+def _is_blind(plan: Plan, role: Role) -> bool:
+    return plan.blind and role == "reviewer"
+
+
+def _literal(term: str) -> str:
+    return term.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
