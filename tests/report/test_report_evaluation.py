@@ -14,9 +14,10 @@ from page_parser import Page
 from report_rows import HOSTILE, comparison, metric, report
 from test_report_page import TAGS
 
+from srpo.benchmarks import BENCHMARKS
 from srpo.report import render_page, verdict
 from srpo.report.links import Key, Linked, items_link
-from srpo.report.public import public_parts
+from srpo.report.public import ABILITY, OVER_REFUSAL, lonely_rates, public_parts
 from srpo.report.reasoning import squares
 from srpo.report.shell import content_policy
 from srpo.report.summary import tiles
@@ -215,3 +216,26 @@ def test_faithfulness_and_probes_are_read_against_their_controls():
     for words in ("Another step removed (control)", "Removed, beyond the control", "Blank picture", "As it is"):
         assert words in text
     assert "+30.0 (+24 to +36)" in text and "-20.0 (-26 to -14)" in text
+
+
+@pytest.mark.parametrize(
+    ("systems", "benchmarks", "said"),
+    [
+        ({}, ["siuo", "vqa", "msts"], "beside siuo, msts"),
+        ({"base": {"safe": metric(0.5)}}, ["figstep"], "beside figstep"),
+        ({"base": {"over_refusal": metric(0.5)}}, ["siuo"], None),
+        ({}, ["siuo", "xstest"], None),
+        ({}, ["vqa", "siuo_mcqa"], None),
+    ],
+)
+def test_safety_without_over_refusal_is_said(systems, benchmarks, said):
+    scores = tuple(score(name, "v1", "base", "rule") for name in benchmarks)
+    one = report(systems=systems, comparisons=(), benchmarks=scores)
+    words = lonely_rates(one)
+    assert (words is None) == (said is None)
+    text = Page(render_page(one)).text
+    assert ("No over-refusal is measured" in text) == (said is not None) and (said is None or said in text)
+
+
+def test_what_measures_over_refusal_is_a_benchmark():
+    assert set(BENCHMARKS) > OVER_REFUSAL | ABILITY

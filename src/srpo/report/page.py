@@ -12,7 +12,7 @@ from srpo.report.examples import CHANGES, HOW_CHOSEN, Example
 from srpo.report.figures import exploration_figures, training_figures
 from srpo.report.headline import panels
 from srpo.report.judging import judging_parts
-from srpo.report.public import public_parts
+from srpo.report.public import lonely_rates, public_parts
 from srpo.report.reasoning import (
     failing_step_figure,
     faithfulness_changes,
@@ -70,7 +70,7 @@ def render_page(
         "items": items,
     }
     parts |= _result_parts(report, items) | _reasoning_parts(report, items)
-    parts |= judging_parts(report, items) | {"benchmarks": public_parts(report, items)}
+    parts |= judging_parts(report, items) | {"benchmarks": public_parts(report, items), "lonely": lonely_rates(report)}
     parts |= _example_parts(examples) | {"trees": [_tree(v, i) for i, v in enumerate(trees)]}
     page = environment().get_template("report.html.j2").render(parts | _about_parts(report))
     return show_hidden(page)

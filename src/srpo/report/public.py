@@ -24,6 +24,14 @@ from srpo.report.wording import (
 )
 from srpo.types import BenchmarkScore, Metric, Report
 
+OVER_REFUSAL: Final = frozenset(
+    {"mossbench", "xstest", "mssbench", "mssbench_qc", "mssbench_ic", "mssbench_ic_cap", "holisafe"}
+)
+"""Benchmarks that also hold harmless requests, which a system must not refuse."""
+
+ABILITY: Final = frozenset({"vqa", "siuo_mcqa"})
+"""Benchmarks without a rate that refusing could better."""
+
 _PROTOCOLS: Final = {"official": "official protocol", "v1": "protocol v1"}
 
 
@@ -77,6 +85,19 @@ def public_parts(report: Report, items: str | None = None) -> list[BenchmarkView
     names = dict.fromkeys(score.benchmark for score in report.benchmarks)
     order = [*series_of(report), *(s.system for s in report.benchmarks)]
     return [_view(report, name, list(dict.fromkeys(order)), number, items) for number, name in enumerate(names)]
+
+
+def lonely_rates(report: Report) -> str | None:
+    """What to say of safety rates beside which no over-refusal is measured; none if there are none such."""
+    names = dict.fromkeys(score.benchmark for score in report.benchmarks)
+    own = any((m := rates.get("over_refusal")) and known(m.value) for rates in report.systems.values())
+    alone = [name for name in names if name not in ABILITY]
+    if own or not alone or not OVER_REFUSAL.isdisjoint(names):
+        return None
+    return (
+        f"No over-refusal is measured beside {', '.join(alone)}: a system that refuses everything would look good. "
+        "Add mossbench or xstest, or the splits of RSBench."
+    )
 
 
 def _view(report: Report, name: str, order: Sequence[str], number: int, items: str | None) -> BenchmarkView:
