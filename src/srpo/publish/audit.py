@@ -36,7 +36,9 @@ BOUND: Final = 5 / 6
 FEWEST: Final = 20
 """Independent clusters that must hold each label; with fewer there is no figure."""
 
-MOST_LEAKS: Final = 20
+MOST_LEAKS: Final = 10
+"""Per modality."""
+
 OPENING_WORDS: Final = 3
 MOST_OPENINGS: Final = 10
 
@@ -73,7 +75,7 @@ class Audit(Record):
     chance: float = CHANCE
     bound: float = BOUND
     views: dict[str, Metric] = Field(description="balanced accuracy by what the classifier saw")
-    leaks: tuple[Leak, ...] = Field(description="surest first")
+    leaks: tuple[Leak, ...] = Field(description="by words, then by pixels; surest first")
     openings: tuple[Opening, ...] = Field(description="of safe replies, the most common first")
     note: str = Field(default="", description="why there is no figure, if there is none")
 
@@ -180,11 +182,21 @@ def _complete_sets(samples: Sequence[Sample]) -> int:
 
 def _leaks(samples: Sequence[Sample], labels: Flags, odds: Mapping[str, Floats]) -> tuple[Leak, ...]:
     """Samples with the highest probability of their own label by words or pixels alone."""
-    found = []
-    for view in [name for name in ("text", "image") if name in odds]:
-        own = np.where(labels, odds[view], -odds[view])
-        for i in map(int, np.flatnonzero(own > 0)):
-            probability = float(1 / (1 + np.exp(-own[i])))
-            one = samples[i]
-            found.append(Leak(sample=one.id, set=one.group, cell=one.cell, view=view, probability=probability))
-    return tuple(sorted(found, key=lambda leak: (-leak.probability, leak.sample, leak.view))[:MOST_LEAKS])
+    return tuple(
+        leak for view in ("text", "image") if view in odds for leak in _surest(samples, labels, view, odds[view])
+    )
+
+
+def _surest(samples: Sequence[Sample], labels: Flags, view: str, odds: Floats) -> list[Leak]:
+    own = np.where(labels, odds, -odds)
+    order = sorted((i for i in range(len(samples)) if own[i] > 0), key=lambda i: (-own[i], samples[i].id))
+    return [
+        Leak(
+            sample=samples[i].id,
+            set=samples[i].group,
+            cell=samples[i].cell,
+            view=view,
+            probability=float(1 / (1 + np.exp(-own[i]))),
+        )
+        for i in order[:MOST_LEAKS]
+    ]

@@ -25,7 +25,7 @@ _SIZES: Final = (1_000, 10_000, 100_000, 1_000_000)
 """Ends of the size classes that hubs know."""
 
 _MARKS: Final = re.compile(r"([\\`*_{}\[\]()#+\-.!|~$>])")
-_UNSEEN: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
+_UNSEEN: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,8 @@ class Release:
 def plain(text: str) -> str:
     """Text that Markdown and HTML show as it is, on one line, without characters that turn text around."""
     line = " ".join(_seen(text).split())
-    line = line.replace("&", "&amp;").replace("<", "&lt;").replace("@", "&#64;").replace("://", "&#58;//")
-    return _MARKS.sub(r"\\\1", line)
+    line = _MARKS.sub(r"\\\1", line.replace("&", "&amp;").replace("<", "&lt;"))
+    return line.replace("@", "&#64;").replace("://", "&#58;//")
 
 
 def render_card(release: Release) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Final
+from typing import Final, get_args
 
 import numpy as np
 
@@ -14,10 +14,11 @@ from srpo.publish.material import Material
 from srpo.publish.rows import Row
 from srpo.review.agreement import AgreementTable
 from srpo.tables import Cell, Table
-from srpo.types import CATEGORIES, CELLS, Metric
+from srpo.types import CATEGORIES, CELLS, CheckState, Metric
 
 ALL: Final = "all"
 MOST_MAKERS: Final = 100
+STATES: Final = get_args(CheckState)
 _QUANTILES: Final = (0.05, 0.5, 0.95, 1.0)
 
 
@@ -82,8 +83,8 @@ def checks_table(rows: Sequence[Row]) -> Table:
     """States of the checks of published samples."""
     counts = Counter((check.name, check.state) for row in rows for check in row.checks)
     names = sorted({name for name, _ in counts})
-    lines = tuple((name, *(counts[name, state] for state in ("ok", "fail", "missing"))) for name in names)
-    return Table("checks", "Checks of published samples", ("check", "ok", "fail", "missing"), lines)
+    lines: list[tuple[Cell, ...]] = [(name, *(counts[name, state] for state in STATES)) for name in names]
+    return Table("checks", "Checks of published samples", ("check", *STATES), tuple(lines))
 
 
 def rejections_table(material: Material) -> Table:
@@ -148,7 +149,7 @@ def audit_table(found: Audit) -> Table:
 
 
 def leaks_table(found: Audit) -> Table:
-    """Samples that one modality tells right, surest first."""
+    """Samples that one modality tells right."""
     lines = tuple((one.sample, one.set, one.cell, one.view, one.probability) for one in found.leaks)
     title = "Samples that one modality tells right, surest first"
     return Table("leaks", title, ("sample", "set", "cell", "seen", "probability"), lines)

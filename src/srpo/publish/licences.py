@@ -69,10 +69,10 @@ def strictest(licences: Iterable[str]) -> Strictest:
     found = sorted(set(licences))
     if not found:
         raise ValueError("no licence: there is no source")
-    ranks = {text: _rank(text) for text in found}
-    if unknown := tuple(text for text, rank in ranks.items() if rank is None):
+    parts = {text: _places(text) for text in found}
+    if unknown := tuple(text for text, places in parts.items() if places is None):
         return Strictest(OTHER, None, unknown=unknown)
-    known = [rank for rank in ranks.values() if rank is not None]
+    known = frozenset[_Place]().union(*(places for places in parts.values() if places))
     rank, _, name = max(known)
     alike = {place[2] for place in known if place[0] in _ALIKE}
     above = {place[2] for place in known if place[0] > min(_ALIKE) and place[2] not in alike}
@@ -85,40 +85,46 @@ def _without_version(name: str) -> str:
     return name.rpartition("-")[0]
 
 
-def _rank(text: str) -> tuple[int, int, str] | None:
-    """Place of an expression of names, AND, OR and brackets; none if it holds anything else."""
+_Place = tuple[int, int, str]
+"""Rank of the demand, place in its row, name."""
+
+_Places = frozenset[_Place] | None
+"""Of all licences that hold together; none if one is unknown."""
+
+
+def _places(text: str) -> _Places:
+    """Of an expression of names, AND, OR and brackets; none if it holds anything else."""
     if text.count("(") > _MOST_BRACKETS:
         return None
-    tokens = re.findall(r"[()]|[^\s()]+", text)
-    found, rest = _either(tokens)
+    if place := _RANKS.get("-".join(text.split()).lower()):  # `CC BY 4.0`, as people write it
+        return frozenset({place})
+    found, rest = _either(re.findall(r"[()]|[^\s()]+", text))
     return None if rest else found
 
 
-_Place = tuple[int, int, str] | None
-
-
-def _either(tokens: list[str]) -> tuple[_Place, list[str]]:
+def _either(tokens: list[str]) -> tuple[_Places, list[str]]:
     """`A OR B`: the milder one; an unknown one is no help."""
     found, rest = _both(tokens)
     while rest[:1] in (["OR"], ["or"]):
         other, rest = _both(rest[1:])
-        found = min(found, other) if found and other else None
+        found = min(found, other, key=max) if found and other else None
     return found, rest
 
 
-def _both(tokens: list[str]) -> tuple[_Place, list[str]]:
-    """`A AND B`: the stricter one."""
+def _both(tokens: list[str]) -> tuple[_Places, list[str]]:
+    """`A AND B`: all of them."""
     found, rest = _one(tokens)
     while rest[:1] in (["AND"], ["and"]):
         other, rest = _one(rest[1:])
-        found = max(found, other) if found and other else None
+        found = found | other if found and other else None
     return found, rest
 
 
-def _one(tokens: list[str]) -> tuple[_Place, list[str]]:
+def _one(tokens: list[str]) -> tuple[_Places, list[str]]:
     if not tokens:
         return None, []
     if tokens[0] == "(":
         found, rest = _either(tokens[1:])
         return (found, rest[1:]) if rest[:1] == [")"] else (None, ["("])
-    return _RANKS.get(tokens[0].lower()), tokens[1:]
+    place = _RANKS.get(tokens[0].lower())
+    return (frozenset({place}) if place else None), tokens[1:]

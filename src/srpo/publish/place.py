@@ -72,7 +72,11 @@ def move(folder: Path, out: Path) -> None:
     if _stranger(out) is None:
         old = _near(out, "old")
         out.replace(old)
-        folder.replace(out)
+        try:
+            folder.replace(out)
+        except OSError:
+            old.replace(out)
+            raise
         shutil.rmtree(old)
         return
     before = _files_of(out)

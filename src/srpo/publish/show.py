@@ -24,7 +24,7 @@ def audit_lines(found: Audit) -> Iterator[str]:
     for name, metric in found.views.items():
         yield f"  {VIEWS[name]:<{width}}  {_interval(metric)}"
     yield "  (a sum of both solves an AND, so that late fusion may be high in a good dataset)"
-    for leak in found.leaks[:_LEAKS]:
+    for leak in sorted(found.leaks, key=lambda leak: (-leak.probability, leak.sample, leak.view))[:_LEAKS]:
         yield f"  told by {leak.view} alone: sample {leak.sample}, {leak.cell}, probability {leak.probability:.3f}"
 
 

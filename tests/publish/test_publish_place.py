@@ -1,0 +1,115 @@
+"""Where a release goes: only in the place of an earlier one, and only when it is whole."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from published import dataset, review
+
+from srpo.data.folder import DatasetFolder
+from srpo.errors import DataError
+from srpo.progress import silent
+from srpo.publish import PublishPlan, place, publish
+from srpo.records import read_records
+from srpo.types import Sample
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> DatasetFolder:
+    folder = dataset(tmp_path / "run", train=1, val=1)
+    review(folder, read_records(folder.samples, Sample))
+    return folder
+
+
+def go(run: DatasetFolder, out: Path, **wishes: object) -> list[str]:
+    publish(PublishPlan(run.path, out, audited=False, **wishes), silent)
+    return sorted(path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file())
+
+
+def drop_the_last_set(run: DatasetFolder) -> None:
+    samples = read_records(run.samples, Sample)
+    review(run, samples, lambda number, name: "drop" if number == len(samples) - 1 else "keep")
+
+
+def test_an_earlier_release_is_replaced_whole(run, tmp_path):
+    out = tmp_path / "deep" / "out"
+    before = go(run, out)
+    drop_the_last_set(run)
+    after = go(run, out)
+    assert "data/val-00000-of-00001.parquet" in before
+    assert set(after) < set(before)
+    assert sorted(path.name for path in out.parent.iterdir()) == ["out"]
+
+
+def test_the_manifest_names_every_file_and_its_hash(run, tmp_path):
+    files = go(run, tmp_path / "out")
+    manifest = json.loads((tmp_path / "out" / "publication.json").read_text(encoding="utf-8"))
+    assert sorted([*manifest["files"], "publication.json"]) == files
+    assert manifest["splits"] == {"train": 4, "val": 4}
+    assert set(manifest["inputs"]) >= {"samples.jsonl", "sets.jsonl", "reviews.jsonl", "sources.jsonl"}
+
+
+@pytest.mark.parametrize("name", ["thesis.txt", "data/mine.parquet"])
+def test_files_of_others_are_not_touched(run, tmp_path, name):
+    out = tmp_path / "out"
+    (out / name).parent.mkdir(parents=True)
+    (out / name).write_text("mine", encoding="utf-8")
+    with pytest.raises(DataError, match=f"holds '{name}', which no publication wrote; --force"):
+        go(run, out)
+    assert [path.name for path in out.rglob("*") if path.is_file()] == [Path(name).name]
+    assert name in go(run, out, force=True)
+    # It is still there, and is still nobody's.
+    with pytest.raises(DataError, match=f"holds '{name}'"):
+        go(run, out)
+    drop_the_last_set(run)
+    files = go(run, out, force=True)
+    assert "data/val-00000-of-00001.parquet" not in files
+    assert (out / name).read_text(encoding="utf-8") == "mine"
+
+
+def test_a_manifest_cannot_have_files_outside_deleted(run, tmp_path):
+    out = tmp_path / "out"
+    go(run, out)
+    outside = tmp_path / "outside.txt"
+    outside.write_text("mine", encoding="utf-8")
+    (out / "stranger.txt").write_text("x", encoding="utf-8")
+    manifest = json.loads((out / "publication.json").read_text(encoding="utf-8"))
+    manifest["files"] |= {"../outside.txt": "0", str(outside): "0"}
+    (out / "publication.json").write_text(json.dumps(manifest), encoding="utf-8")
+    go(run, out, force=True)
+    assert outside.read_text(encoding="utf-8") == "mine"
+
+
+def test_a_broken_manifest_is_named(run, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "publication.json").write_text("{", encoding="utf-8")
+    with pytest.raises(DataError, match=r"publication.json: cannot be read"):
+        go(run, tmp_path / "out")
+
+
+def test_the_dataset_itself_is_never_the_place(run, tmp_path):
+    for out in (run.path, run.path.parent):
+        with pytest.raises(DataError, match="holds the dataset's"):
+            go(run, out, force=True)
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    with pytest.raises(DataError, match="is a file"):
+        go(run, tmp_path / "file")
+    with pytest.raises(DataError, match=r"file: cannot be written"):
+        go(run, tmp_path / "file" / "out")
+
+
+def test_a_release_that_fails_leaves_the_earlier_one(run, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    before = go(run, out)
+
+    def full(*args: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(place.Path, "replace", full)
+    with pytest.raises(DataError, match="No space left"):
+        go(run, out)
+    monkeypatch.undo()
+    assert sorted(path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()) == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "run"]

@@ -1,0 +1,128 @@
+"""Pushing: to a hub on this machine, and what must never leave."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hub import Hub, hub
+from published import dataset, review
+
+from srpo.data.folder import DatasetFolder
+from srpo.errors import ConfigError, DataError
+from srpo.progress import silent
+from srpo.publish import PublishPlan, publish
+from srpo.records import read_records, write_records
+from srpo.types import Sample, Source
+
+PUSH = """
+import sys
+from pathlib import Path
+from srpo.errors import SrpoError
+from srpo.progress import silent
+from srpo.publish import PublishPlan, publish
+run, out, public = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3] == "public"
+plan = PublishPlan(run, out, audited=False, repository="me/x", public=public)
+try:
+    print(publish(plan, silent).address)
+except SrpoError as error:
+    print("refused:", error)
+"""
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> DatasetFolder:
+    folder = dataset(tmp_path / "run", train=1, val=1)
+    review(folder, read_records(folder.samples, Sample))
+    return folder
+
+
+def push(server: Hub, run: DatasetFolder, visibility: str = "private") -> str:
+    """In a process of its own: the hub's library reads its settings when it is imported."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "HUGGING"))}
+    environment |= {"HF_ENDPOINT": server.url, "HF_TOKEN": "hf_none", "HF_HOME": str(run.path.parent / "home")}
+    environment |= {"HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
+    out = run.path.parent / "out"
+    words = [sys.executable, "-c", PUSH, str(run.path), str(out), visibility]
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_a_release_arrives_whole_and_private(run):
+    with hub() as server:
+        assert push(server, run) == f"{server.url}/datasets/me/x"
+    out = run.path.parent / "out"
+    sent = {path.relative_to(out).as_posix(): path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    # A shard of an earlier release would be read along with the new ones; what is not ours stays.
+    assert server.files == {**sent, "notes.txt": b"theirs"}
+    assert server.created == [{"name": "x", "organization": "me", "visibility": "private", "type": "dataset"}]
+
+
+def test_public_only_when_told(run):
+    with hub(private=False) as server:
+        assert "is public already; add --public" in push(server, run)
+        assert not any("/commit/" in call for call in server.calls)
+        assert push(server, run, "public").startswith(server.url)
+    assert server.created[-1]["visibility"] == "public"
+
+
+def test_a_hub_that_refuses_is_told_in_one_line(run):
+    with hub() as server:
+        server.refuse = True
+        found = push(server, run)
+    assert found.startswith("refused: --push me/x: the hub refused or cannot be reached (")
+    assert "HF_TOKEN" in found
+    assert "hf_none" not in found
+    assert len(found.splitlines()) == 1
+    assert (run.path.parent / "out" / "README.md").exists()
+
+
+def refused(run: DatasetFolder, **wishes: object) -> str:
+    """The refusal, which comes before anything is written."""
+    plan = PublishPlan(run.path, run.path.parent / "out", audited=False, **{"repository": "me/x", **wishes})
+    with pytest.raises((ConfigError, DataError)) as error:
+        publish(plan, silent)
+    assert not plan.out.exists()
+    return str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"do_not_train": True}, "says do_not_train"),
+        ({"licence": "CC-BY-ND-4.0"}, "'CC-BY-ND-4.0' forbids works made from it"),
+        ({"licence": "All rights reserved"}, "allows no use"),
+        ({"licence": "for research, no training"}, "forbids training"),
+    ],
+)
+def test_what_a_source_forbids_is_not_sent(run, change, problem):
+    sources = read_records(run.sources, Source)
+    write_records(run.sources, [sources[0].model_copy(update=change), *sources[1:]])
+    found = refused(run)
+    assert problem in found
+    assert sources[0].original in found
+
+
+def test_an_incomplete_review_is_not_sent(run):
+    run.reviews.unlink()
+    assert "nobody has decided 8 of 8 samples" in refused(run, unreviewed=True)
+
+
+def test_an_unknown_licence_is_not_for_all_to_see(run):
+    sources = read_records(run.sources, Source)
+    write_records(run.sources, [one.model_copy(update={"licence": "Mine-1.0"}) for one in sources])
+    assert "'Mine-1.0' is not known to allow publication" in refused(run, public=True)
+
+
+@pytest.mark.parametrize("name", ["x", "me/", "/x", "me/x/y", "me/ x", "../me/x", "https://example.invalid/me/x"])
+def test_a_name_that_is_none(run, name):
+    assert "expected OWNER/NAME" in refused(run, repository=name)
+
+
+def test_options_that_say_nothing_alone(run):
+    assert "--push OWNER/NAME too" in refused(run, repository=None, public=True)
+    assert "--kind goes with --format" in refused(run, repository=None, kind="sft")
