@@ -18,6 +18,9 @@ from srpo.data.pictures import PictureRefused, open_picture, pixel_hash, take_pi
 from srpo.records import file_sha256
 
 ANY = ImageSettings()
+EXIF = PILImage.Exif()
+EXIF[0x0112], EXIF[0x010F] = 6, "Maker"
+EXIF.get_ifd(0x8825).update({1: "N", 2: (52.0, 31.0, 12.0)})
 
 
 def pixels(data: bytes, given_settings: ImageSettings = ANY) -> np.ndarray:
@@ -76,6 +79,29 @@ def test_exif_turns_the_picture_upright(tmp_path, orientation):
         if orientation > 1:
             assert not dict(image.getexif()) and not image.info
     assert taken.changes == (("rotated by EXIF",) if orientation > 1 else ())
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_the_place_of_a_photo_is_dropped_and_its_pixels_stay(tmp_path, kind):
+    exif = PILImage.Exif()
+    exif[0x010F] = "Maker"
+    exif.get_ifd(0x8825).update({1: "N", 2: (52.0, 31.0, 12.0)})
+    data = encode(draw(3), kind, exif=exif)
+    taken = take_picture(data, "x", ANY, tmp_path)
+    assert taken.changes == ("place of the photo dropped",)
+    assert taken.image.path.endswith(".jpg" if kind == "JPEG" else ".png")
+    with PILImage.open(tmp_path / taken.image.path) as image, PILImage.open(io.BytesIO(data)) as before:
+        assert before.getexif() and not image.getexif()
+        assert np.array_equal(np.asarray(image), np.asarray(before))
+    again = take_picture((tmp_path / taken.image.path).read_bytes(), "x", ANY, tmp_path)
+    assert again.changes == () and again.image == taken.image
+
+
+def test_a_place_in_xmp_is_dropped(tmp_path):
+    data = encode(draw(3), "JPEG", xmp=b"<x exif:GPSLatitude='52,31.2N'/>")
+    taken = take_picture(data, "x", ANY, tmp_path)
+    assert b"GPSLatitude" in data and b"GPSLatitude" not in (tmp_path / taken.image.path).read_bytes()
+    assert taken.changes == ("place of the photo dropped",)
 
 
 def test_broken_exif_is_dropped_and_the_picture_stays(tmp_path):
@@ -211,11 +237,11 @@ def test_a_cut_file_is_refused_at_every_length(kind):
     assert reasons <= {"broken", "format", "too_small", "too_large"} and "broken" in reasons
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(st.data())
 def test_spoiled_bytes_never_crash(data):
     kind = data.draw(st.sampled_from(["PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "MPO"]))
-    whole = bytearray(encode(draw(9, (40, 36)), kind))
+    whole = bytearray(encode(draw(9, (40, 36)), kind, **({"exif": EXIF} if kind in ("JPEG", "PNG", "WEBP") else {})))
     for _ in range(data.draw(st.integers(1, 8))):
         whole[data.draw(st.integers(0, len(whole) - 1))] = data.draw(st.integers(0, 255))
     try:

@@ -33,8 +33,14 @@ _ENDINGS: Final = {"PNG": "png", "JPEG": "jpg", "WEBP": "webp"}
 _SIGNATURES: Final = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"RIFF")
 
 _ORIENTATION: Final = 0x0112
+_PLACE: Final = 0x8825
+"""Where a photo was taken."""
 _BITS_PER_SAMPLE: Final = 258
 _PHOTOMETRIC: Final = 262
+
+_NOTES: Final = 0xE1
+_SCAN: Final = 0xDA
+"""Second bytes of JPEG segments: of EXIF and XMP, and of the pixels, which come last."""
 
 
 class PictureRefused(Exception):
@@ -134,6 +140,10 @@ def _first_frame(image: PILImage.Image, name: str) -> str:
 def _prepared(image: PILImage.Image, data: bytes, name: str, changes: list[str]) -> Picture:
     upright = _upright(image, changes)
     pixels = _rgb(upright, image, data, name, changes)
+    if not changes and _names_place(image):  # where somebody lives is not to be published
+        changes.append("place of the photo dropped")
+        if image.format == "JPEG" and (bare := _without_notes(data)):
+            return Picture(pixels, bare, _ENDINGS["JPEG"], tuple(changes))
     if not changes and image.format in _ENDINGS:
         return Picture(pixels, data, _ENDINGS[image.format], ())
     if not changes:
@@ -141,6 +151,26 @@ def _prepared(image: PILImage.Image, data: bytes, name: str, changes: list[str])
     if "icc_profile" in image.info:
         changes.append("colour profile dropped")
     return Picture(pixels, _png(pixels), "png", tuple(changes))
+
+
+def _names_place(image: PILImage.Image) -> bool:
+    """Whether the metadata say where the photo was taken."""
+    notes = image.info.get("xmp", b"")
+    return _PLACE in image.getexif() or b"GPSL" in (notes if isinstance(notes, bytes) else b"")
+
+
+def _without_notes(data: bytes) -> bytes | None:
+    """A JPEG file without its segments of EXIF and XMP, the pixels untouched; none if its head is unusual."""
+    kept, place = [data[:2]], 2
+    while data[place : place + 1] == b"\xff" and 0xC0 <= data[place + 1] < 0xFF:
+        marker = data[place + 1]
+        if marker == _SCAN:
+            return b"".join([*kept, data[place:]])
+        end = place + 2 + int.from_bytes(data[place + 2 : place + 4])
+        if marker != _NOTES:
+            kept.append(data[place:end])
+        place = end
+    return None
 
 
 def _upright(image: PILImage.Image, changes: list[str]) -> PILImage.Image:
