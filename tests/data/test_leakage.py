@@ -11,8 +11,9 @@ from PIL import Image as PILImage
 
 from srpo.benchmarks import BENCHMARKS
 from srpo.data.config import CleanSettings, ImageSettings
-from srpo.data.leakage import Corpus, Leak, build_corpus, describe, find_leaks
+from srpo.data.leakage import Corpus, Leak, PictureHash, build_corpus, describe, find_leaks
 from srpo.data.pictures import take_picture
+from srpo.records import read_records, write_records
 from srpo.types import Item
 from srpo.types.data import Source
 
@@ -65,8 +66,30 @@ def test_pictures_near_to_a_benchmark_with_both_ids(tmp_path):
 def test_pictures_that_cannot_be_read_are_told_not_passed_over(tmp_path):
     broken = write(tmp_path, "broken.png", b"\x89PNG\r\n\x1a\n")
     corpus = build_corpus([item("b:1", "x y z", broken), item("b:2", "x y z", tmp_path / "nowhere.png")])
-    assert len(corpus.unread) == 2 and corpus.unread[0].startswith("b:1: ") and "nowhere.png" in corpus.unread[1]
+    assert (
+        len(corpus.unread) == 2
+        and corpus.unread[0].startswith("b:1: ")
+        and "broken.png" in corpus.unread[0]
+        and "nowhere.png" in corpus.unread[1]
+    )
     assert not corpus.pictures and len(corpus.texts) == 2
+
+
+def test_hashes_are_kept_by_content(tmp_path):
+    pictures = [write(tmp_path, f"{n}.png", encode(draw(n), "PNG")) for n in range(3)]
+    broken = write(tmp_path, "broken.png", b"\x89PNG\r\n\x1a\n")
+    items = [item(f"b:{n}", "", path) for n, path in enumerate([*pictures, pictures[0], broken])]
+    kept = tmp_path / "cache/hashes.jsonl"
+    first = build_corpus(items, kept)
+    assert first == build_corpus(items) and len(kept.read_bytes().splitlines()) == 4
+    # What is in the file is believed: a hash changed there comes back, for the file's content under any name.
+    row = next(one for one in read_records(kept, PictureHash) if one.phash == first.pictures[1][1])
+    write_records(kept, [row.model_copy(update={"phash": "0" * 16})])
+    kept.write_bytes(kept.read_bytes() + b'{"torn')
+    renamed = pictures[1].rename(tmp_path / "other name.png")
+    again = build_corpus([item("b:9", "", renamed), item("b:0", "", pictures[0])], kept)
+    assert again.pictures == (("b:9", "0" * 16), first.pictures[0])
+    assert len(read_records(kept, PictureHash)) == 2
 
 
 def test_an_empty_corpus_leaks_nothing(tmp_path):

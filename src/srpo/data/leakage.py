@@ -6,22 +6,28 @@ nothing is known of them.  A mirrored or cropped copy of a picture is not found:
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field
 
 from srpo.data.config import CleanSettings, ImageSettings
 from srpo.data.near import HASH_BITS, Shingles, bits_between, pack_hashes, shingles, similar_pairs, within
 from srpo.data.pictures import PictureRefused, open_picture, perceptual_hash
-from srpo.types import Item
+from srpo.records import append_records, read_records, repair
+from srpo.types import Item, Record
 from srpo.types.data import Source
 
 _ANY_SIZE: Final = ImageSettings(min_edge=1, max_pixels=2**27)
 """Benchmarks have small pictures too."""
+
+_KEPT_TOGETHER: Final = 256
+"""Hashes that are written at a time."""
 
 
 class Leak(NamedTuple):
@@ -53,33 +59,83 @@ class Corpus:
         return pack_hashes([phash for _, phash in self.pictures])
 
 
-def build_corpus(items: Iterable[Item]) -> Corpus:
-    """What must not leak, of the items of any benchmarks; every picture is decoded once.
+class PictureHash(Record):
+    """The perceptual hash of a file, kept from one start to the next."""
 
-    Raises ConfigError if the library of perceptual hashes is not installed.
+    record: Literal["picture_hash"] = "picture_hash"
+    sha256: str = Field(description="of the file's bytes")
+    phash: str | None = Field(description="64 bits in hex; none if it cannot be read")
+    problem: str = Field(default="", description="why it cannot be read")
+
+
+def build_corpus(items: Iterable[Item], kept: Path | None = None) -> Corpus:
+    """What must not leak, of the items of any benchmarks.
+
+    `kept` is a file of hashes: a picture that is in it is not decoded again, and others are added.  Raises ConfigError
+    if the library of perceptual hashes is not installed, DataError if `kept` cannot be read or written.
     """
     texts, pictures, unread = [], [], []
-    known: dict[str, str | PictureRefused] = {}
-    for item in items:
-        texts.append((item.id, shingles(item.question)))
-        for image in item.images:
-            if image not in known:
-                known[image] = _hash_of(Path(image))
-            found = known[image]
-            if isinstance(found, str):
-                pictures.append((item.id, found))
-            else:
-                unread.append(f"{item.id}: {found.detail}")
+    with _Hashes(kept) as hashes:
+        for item in items:
+            texts.append((item.id, shingles(item.question)))
+            for image in item.images:
+                found = hashes.of(Path(image))
+                if found.phash is not None:
+                    pictures.append((item.id, found.phash))
+                else:
+                    unread.append(f"{item.id}: {image!r}: {found.problem}")
     return Corpus(tuple(texts), tuple(pictures), tuple(unread))
 
 
-def _hash_of(path: Path) -> str | PictureRefused:
+class _Hashes:
+    """Hashes by the path of the file within one start, by its content over several."""
+
+    def __init__(self, kept: Path | None) -> None:
+        self._kept = kept
+        self._by_path: dict[Path, PictureHash] = {}
+        self._by_content: dict[str, PictureHash] = {}
+        self._new: list[PictureHash] = []
+        if kept is not None and kept.exists():
+            repair(kept)
+            self._by_content = {row.sha256: row for row in read_records(kept, PictureHash)}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._write()
+
+    def of(self, path: Path) -> PictureHash:
+        """A picture may belong to many items."""
+        if path not in self._by_path:
+            self._by_path[path] = self._look(path)
+        return self._by_path[path]
+
+    def _look(self, path: Path) -> PictureHash:
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            return PictureHash(sha256="", phash=None, problem=f"cannot be read ({error.strerror})")
+        sha256 = hashlib.sha256(data).hexdigest()
+        if sha256 not in self._by_content:
+            self._by_content[sha256] = _hash_of(data, path.name, sha256)
+            self._new.append(self._by_content[sha256])
+        if len(self._new) >= _KEPT_TOGETHER:
+            self._write()
+        return self._by_content[sha256]
+
+    def _write(self) -> None:
+        if self._kept is not None and self._new:
+            self._kept.parent.mkdir(parents=True, exist_ok=True)
+            append_records(self._kept, self._new)
+        self._new = []
+
+
+def _hash_of(data: bytes, name: str, sha256: str) -> PictureHash:
     try:
-        return perceptual_hash(open_picture(path.read_bytes(), path.name, _ANY_SIZE).pixels)
-    except OSError as error:
-        return PictureRefused("unreadable", f"{str(path)!r} cannot be read ({error.strerror})")
+        return PictureHash(sha256=sha256, phash=perceptual_hash(open_picture(data, name, _ANY_SIZE).pixels))
     except PictureRefused as error:
-        return error
+        return PictureHash(sha256=sha256, phash=None, problem=error.detail)
 
 
 def find_leaks(
