@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from srpo.finished import samples_of
+from srpo.judge.families import kinship
 from srpo.records import iterate_records
-from srpo.run_config import RunConfig
+from srpo.run_config import REFUSE, RunConfig
 from srpo.runs import RunFolder, StageFiles
+from srpo.systems import spec_of
 from srpo.types import CATEGORIES, Completion, Item, Sample
 
 
@@ -19,7 +21,8 @@ def describe(run: RunFolder, config: RunConfig, stage: str) -> list[str]:
         return [*_describe_samples(samples_of(run)), *_describe_items(run)]
     if stage == "evaluate":
         written = [path for path in (run.results, run.labels) if path.exists()]
-        return [*(f"{stage}: {path}, {_rows(path)} rows" for path in written), *_describe_failures(run)]
+        rows = [f"{stage}: {path}, {_rows(path)} rows" for path in written]
+        return [*rows, *_describe_failures(run), *(f"  {words}" for words in family_lines(config))]
     rounds = [files for n in range(1, config.rounds + 1) if (files := run.round(n)).path.exists()]
     if stage == "train":
         return [line for files in rounds if files.trained.exists() for line in _describe_training(files, config)]
@@ -42,6 +45,14 @@ def _rows(path: Path) -> int:
 def _describe_failures(run: RunFolder) -> list[str]:
     failed = sum(response.finish == "error" for response in iterate_records(run.responses, Completion))
     return [f"  {failed} answers failed; `srpo evaluate {run.path}` asks for them again"] if failed else []
+
+
+def family_lines(config: RunConfig) -> list[str]:
+    """What to mind about the families of judges that are models."""
+    judges = [judge for judge in config.scoring_judges if judge.kind == "model"]
+    judges += [judge for name in config.benchmarks for judge in config.judges_of(name)]
+    names = list(dict.fromkeys(str(judge.model) for judge in judges))
+    return kinship(names, {name: spec_of(config, name) for name in config.evaluate.systems if name != REFUSE})
 
 
 def _describe_items(run: RunFolder) -> list[str]:

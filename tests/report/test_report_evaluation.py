@@ -239,3 +239,10 @@ def test_safety_without_over_refusal_is_said(systems, benchmarks, said):
 
 def test_what_measures_over_refusal_is_a_benchmark():
     assert set(BENCHMARKS) > OVER_REFUSAL | ABILITY
+
+
+def test_judges_of_one_family_are_said():
+    values = {"base": {"safe": metric(0.5)}}
+    for second, said in (("qwen3-vl@2", True), ("gemma-3@2", False)):
+        one = report(systems=values, comparisons=(), judges={"qwen2.5-vl@1": values, second: values})
+        assert ("judges are of one family (qwen)" in Page(render_page(one)).text) is said

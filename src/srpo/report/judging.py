@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
+from srpo.judge.families import kinship
 from srpo.report.breakdowns import MAIN
 from srpo.report.charts import BarGroup
 from srpo.report.figure import Figure, change_bar, changes_figure, dots_figure, metric_bar
@@ -41,6 +42,7 @@ def judging_parts(report: Report, items: str | None = None) -> dict[str, Any]:
     return {
         "cards": [card_view(card, number) for number, card in enumerate(report.cards)],
         "judges": judge_figures(report, items),
+        "kin": kinship(list(report.judges)),
         "wording": wording_figure(report),
         "agreement": [_fact(flag.replace("_", " "), metric) for flag, metric in report.agreement.items()],
     }
