@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import struct
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -14,7 +16,8 @@ from PIL import Image as PILImage
 
 from srpo.data.config import ImageSettings
 from srpo.data.near import bits_between
-from srpo.data.pictures import PictureRefused, open_picture, pixel_hash, take_picture
+from srpo.data.pictures import PictureRefused, open_picture, perceptual_hash, pixel_hash, take_picture
+from srpo.errors import ConfigError
 from srpo.records import file_sha256
 
 ANY = ImageSettings()
@@ -265,3 +268,13 @@ def test_one_picture_in_two_formats_has_one_hash_of_pixels():
     assert pixel_hash(png_file) == pixel_hash(bmp_file) != pixel_hash(draw(2))
     # Width and height are part of it: one colour gives the same bytes in another shape.
     assert pixel_hash(PILImage.new("RGB", (40, 60))) != pixel_hash(PILImage.new("RGB", (60, 40)))
+
+
+def test_the_library_of_hashes_is_loaded_when_it_is_needed_and_its_absence_said(monkeypatch):
+    light = (
+        "import sys, srpo.data.sources, srpo.data.clean; sys.exit('imagehash' in sys.modules or 'pywt' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", light]).returncode == 0
+    monkeypatch.setitem(sys.modules, "imagehash", None)
+    with pytest.raises(ConfigError, match=r'needs imagehash: pip install "srpo\[data\]"'):
+        perceptual_hash(draw(1))

@@ -286,7 +286,7 @@ take_sources(load_config(Path(sys.argv[1]), [], BuildConfig), DatasetFolder(Path
 
 def test_killed_processes_leave_the_rows_of_an_unbroken_one(tmp_path):
     folder = tmp_path / "given"
-    for number in range(120):
+    for number in range(80):
         write(folder, f"{number:03}.png", encode(draw(number % 100, (400, 300)), "PNG" if number % 9 else "GIF"))
         if number % 11 == 0:
             write(folder, f"{number:03}.txt", b"about it")
@@ -296,12 +296,12 @@ def test_killed_processes_leave_the_rows_of_an_unbroken_one(tmp_path):
     out.mkdir()
     rng = random.Random(0)
     kills = 0
-    for attempt in range(5):
+    for attempt in range(4):
         process = subprocess.Popen(
             [sys.executable, "-c", _SCRIPT, str(settings), str(out)], stdout=subprocess.PIPE, text=True
         )
         assert process.stdout is not None and process.stdout.readline() == "ready\n"
-        if attempt < 4:
+        if attempt < 3:
             time.sleep(rng.uniform(0.05, 0.6))
             process.send_signal(signal.SIGKILL)
         kills += process.wait() == -signal.SIGKILL
