@@ -124,6 +124,7 @@ def answered_benchmark(path: Path, refused: int, judge: str = "j") -> Path:
     settings = [
         "evaluate.systems=[base]",
         "evaluate.splits=[]",
+        "evaluate.sampled=false",
         "benchmarks.xstest.path=prompts.csv",
         "benchmarks.xstest.protocols=[official]",
     ]

@@ -111,17 +111,18 @@ def test_errors_are_asked_for_again(tmp_path: Path) -> None:
 WORK = """
 import sys
 from pathlib import Path
-sys.path.insert(0, sys.argv[1])
+sys.path[:0] = sys.argv[1:3]
 from test_cached import CachedModel, Counting, request
-model = CachedModel(Counting(), sys.argv[2])
-for i in range(int(sys.argv[3]), int(sys.argv[4])):
+model = CachedModel(Counting(), sys.argv[3])
+for i in range(int(sys.argv[4]), int(sys.argv[5])):
     model.generate([request(str(i), f"text {i}")])
     print(i, flush=True)
 """
 
 
 def work(folder: Path, begin: int, end: int) -> subprocess.Popen[str]:
-    words = [sys.executable, "-c", WORK, str(Path(__file__).parent), str(folder), str(begin), str(end)]
+    tests = Path(__file__).parent
+    words = [sys.executable, "-c", WORK, str(tests), str(tests.parent), str(folder), str(begin), str(end)]
     return subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
 
 
