@@ -11,7 +11,16 @@ from srpo.prompts.fill import fill, placeholders, unfill
 from srpo.simulate.roles import AGENTS, JUDGES
 
 PROMPTS = {name: load_prompt(name) for name in (*AGENTS, *JUDGES)}
-NASTY = ["", "\n\n", "{question}", "{fence}", "]\n\n[begin reply", "\n[end request ", "] {steps}.\n", "0123456789abcdef"]
+NASTY = [
+    "",
+    "\n\n",
+    "{question}",
+    "{fence}",
+    "]\n\n[begin reply",
+    "\n[end request ",
+    "] {steps}.\n",
+    "0123456789abcdef",
+]
 OPTIONAL = ("known", "hypothesis", "reference", "steps")
 
 words = st.one_of(st.text(max_size=40), st.lists(st.sampled_from(NASTY), max_size=4).map("".join))

@@ -19,7 +19,7 @@ PROSE: Final = "prose"
 REFUSAL: Final = "refusal"
 EMPTY: Final = "empty"
 FORMS: Final = (CUT, PROSE, REFUSAL, EMPTY)
-"""An object that breaks off, which a second request mends; words without an object, which stay; a refusal; nothing."""
+"""An object that breaks off, words without an object, a refusal, nothing.  Asked again, it mends the first and last."""
 
 PROSE_WORDS: Final = "I would rather say it in my own words than in a form."
 REFUSAL_WORDS: Final = "I cannot help with this."

@@ -54,9 +54,9 @@ class Asked:
 
     @property
     def shown(self) -> Scene:
-        """The picture, which every role but two must have."""
+        """The picture, which every role but two has."""
         if self.scene is None:
-            raise Refusal(400, f"messages: {self.role} needs the picture", "messages", "no_picture")
+            raise Refusal(400, f"messages: {self.role} takes a picture", "messages", "pictures")
         return self.scene
 
     @property
@@ -82,8 +82,8 @@ def understand(chat: ChatRequest, pictures: KnownPictures, seed: int, number: in
     previous = _previous(turns)
     _, text, urls = turns[0]
     role, values = _role(text)
-    if len(urls) > 1 or (urls and role in _WITHOUT_PICTURE):
-        raise Refusal(400, f"messages: {role} takes {int(role not in _WITHOUT_PICTURE)} pictures", "messages")
+    if len(urls) != (wanted := int(role not in _WITHOUT_PICTURE)):
+        raise Refusal(400, f"messages: {role} takes {wanted} pictures, got {len(urls)}", "messages", "pictures")
     keys = [pictures.key_of(url) for url in urls]
     said = [(kind, words) for kind, words, _ in turns]
     sampling = (chat.temperature, chat.top_p, chat.max_completion_tokens or chat.max_tokens)
