@@ -5,22 +5,27 @@ from __future__ import annotations
 import base64
 import json
 import threading
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+OLD = {"data/train-00000-of-00009.parquet": b"old", "notes.txt": b"theirs"}
+"""What every repository holds before anything is sent."""
+
 
 class Hub(ThreadingHTTPServer):
-    """`files` is what the repository holds, `created` how it was asked for, `calls` every path that was asked."""
+    """`files` is what each repository holds, `created` how they were asked for, `calls` every path that was asked.
 
-    def __init__(self, private: bool) -> None:
+    Repositories are private unless `public` is in their name, and all is refused if `refused` is.
+    """
+
+    def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.private = private
         self.created: list[dict[str, Any]] = []
-        self.files: dict[str, bytes] = {"data/train-00000-of-00009.parquet": b"old", "notes.txt": b"theirs"}
+        self.files: defaultdict[str, dict[str, bytes]] = defaultdict(lambda: dict(OLD))
         self.calls: list[str] = []
-        self.refuse = False
 
     @property
     def url(self) -> str:
@@ -28,8 +33,8 @@ class Hub(ThreadingHTTPServer):
 
 
 @contextmanager
-def hub(*, private: bool = True) -> Iterator[Hub]:
-    server = Hub(private)
+def hub() -> Iterator[Hub]:
+    server = Hub()
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield server
@@ -47,40 +52,52 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self._note()
-        if "/tree/" in self.path:
+        if "refused" in self.path:
+            self._reply({"error": "no such token"}, 401)
+        elif "/tree/" in self.path:
             self._reply([{"type": "file", "path": n, "size": len(b), "oid": "0" * 40} for n, b in self._files()])
         else:
             siblings = [{"rfilename": name} for name, _ in self._files()]
-            self._reply({"id": "me/x", "private": self.server.private, "sha": "0" * 40, "siblings": siblings})
+            private = "public" not in self._name()
+            self._reply({"id": self._name(), "private": private, "sha": "0" * 40, "siblings": siblings})
 
     def do_POST(self) -> None:
         self._note()
         body = self._body()
-        if self.server.refuse:
-            self._reply({"error": "no such token"}, 401)
-        elif self.path.endswith("/repos/create"):
-            self.server.created.append(json.loads(body))
-            self._reply({"url": f"{self.server.url}/datasets/me/x", "id": "me/x"})
+        if self.path.endswith("/repos/create"):
+            self._create(json.loads(body))
         elif "/preupload/" in self.path:
             files = [one["path"] for one in json.loads(body)["files"]]
             mode = {"uploadMode": "regular", "shouldIgnore": False, "oid": None}
             self._reply({"files": [{"path": path, **mode} for path in files]})
         elif "/commit/" in self.path:
             self._commit(body)
-            self._reply({"commitUrl": f"{self.server.url}/datasets/me/x/commit/0", "commitOid": "0" * 40})
+            self._reply({"commitUrl": f"{self.server.url}/datasets/{self._name()}/commit/0", "commitOid": "0" * 40})
         else:
             self._reply({"errors": [], "warnings": []})
+
+    def _create(self, wish: dict[str, Any]) -> None:
+        name = f"{wish['organization']}/{wish['name']}"
+        if "refused" in name:
+            self._reply({"error": "no such token"}, 401)
+            return
+        self.server.created.append(wish)
+        self._reply({"url": f"{self.server.url}/datasets/{name}", "id": name})
 
     def _commit(self, body: bytes) -> None:
         for line in map(json.loads, body.splitlines()):
             value = line["value"]
             if line["key"] == "file":
-                self.server.files[value["path"]] = base64.b64decode(value["content"])
+                self.server.files[self._name()][value["path"]] = base64.b64decode(value["content"])
             elif line["key"] == "deletedFile":
-                del self.server.files[value["path"]]
+                del self.server.files[self._name()][value["path"]]
 
     def _files(self) -> list[tuple[str, bytes]]:
-        return sorted(self.server.files.items())
+        return sorted(self.server.files[self._name()].items())
+
+    def _name(self) -> str:
+        """`me/x` of `/api/datasets/me/x/...`."""
+        return "/".join(self.path.partition("?")[0].split("/")[3:5])
 
     def _note(self) -> None:
         self.server.calls.append(f"{self.command} {self.path}")

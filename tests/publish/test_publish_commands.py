@@ -84,12 +84,9 @@ def test_verl_takes_requests_with_their_pictures_inside(run, tmp_path):
 
 
 def test_what_a_trainer_cannot_have_is_refused(run, tmp_path):
-    for wish, problem in (
-        ({"format": "verl", "kind": "sft"}, "the format verl takes reward"),
-        ({"format": "trl", "kind": "preference"}, "come from explored branches"),
-    ):
-        with pytest.raises(ConfigError, match=problem):
-            publish(PublishPlan(run.path, tmp_path / "out", **wish), silent)
+    for format, kind, possible in (("verl", "sft", "reward"), ("llamafactory", "reward", "sft")):
+        with pytest.raises(ConfigError, match=f"the format {format} takes {possible}"):
+            publish(PublishPlan(run.path, tmp_path / "out", format=format, kind=kind), silent)
     samples = [s.model_copy(update={"split": "val"}) for s in read_records(run.samples, Sample)]
     write_records(run.samples, samples)
     review(run, samples)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -19,17 +20,18 @@ from srpo.records import read_records, write_records
 from srpo.types import Sample, Source
 
 PUSH = """
-import sys
+import json, sys
 from pathlib import Path
 from srpo.errors import SrpoError
 from srpo.progress import silent
 from srpo.publish import PublishPlan, publish
-run, out, public = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3] == "public"
-plan = PublishPlan(run, out, audited=False, repository="me/x", public=public)
-try:
-    print(publish(plan, silent).address)
-except SrpoError as error:
-    print("refused:", error)
+
+run, out, wishes = Path(sys.argv[1]), Path(sys.argv[2]), json.loads(sys.argv[3])
+for name, public in wishes:
+    try:
+        print(publish(PublishPlan(run, out, audited=False, repository=name, public=public), silent).address)
+    except SrpoError as error:
+        print("refused:", error)
 """
 
 
@@ -40,45 +42,38 @@ def run(tmp_path: Path) -> DatasetFolder:
     return folder
 
 
-def push(server: Hub, run: DatasetFolder, visibility: str = "private") -> str:
-    """In a process of its own: the hub's library reads its settings when it is imported."""
+def push(server: Hub, run: DatasetFolder, *wishes: tuple[str, bool]) -> list[str]:
+    """Addresses or refusals, by a process of its own: the hub's library reads its settings when it is imported."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "HUGGING"))}
     environment |= {"HF_ENDPOINT": server.url, "HF_TOKEN": "hf_none", "HF_HOME": str(run.path.parent / "home")}
     environment |= {"HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
-    out = run.path.parent / "out"
-    words = [sys.executable, "-c", PUSH, str(run.path), str(out), visibility]
+    words = [sys.executable, "-c", PUSH, str(run.path), str(run.path.parent / "out"), json.dumps(wishes)]
     done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
+    return done.stdout.splitlines()
 
 
-def test_a_release_arrives_whole_and_private(run):
+def test_a_release_arrives_whole_and_where_it_may(run):
+    wishes = (("me/mine", False), ("me/public", False), ("me/public-told", True), ("me/refused", False))
     with hub() as server:
-        assert push(server, run) == f"{server.url}/datasets/me/x"
+        mine, shy, told, refused = push(server, run, *wishes)
+    assert mine == f"{server.url}/datasets/me/mine"
     out = run.path.parent / "out"
     sent = {path.relative_to(out).as_posix(): path.read_bytes() for path in out.rglob("*") if path.is_file()}
     # A shard of an earlier release would be read along with the new ones; what is not ours stays.
-    assert server.files == {**sent, "notes.txt": b"theirs"}
-    assert server.created == [{"name": "x", "organization": "me", "visibility": "private", "type": "dataset"}]
-
-
-def test_public_only_when_told(run):
-    with hub(private=False) as server:
-        assert "is public already; add --public" in push(server, run)
-        assert not any("/commit/" in call for call in server.calls)
-        assert push(server, run, "public").startswith(server.url)
-    assert server.created[-1]["visibility"] == "public"
-
-
-def test_a_hub_that_refuses_is_told_in_one_line(run):
-    with hub() as server:
-        server.refuse = True
-        found = push(server, run)
-    assert found.startswith("refused: --push me/x: the hub refused or cannot be reached (")
-    assert "HF_TOKEN" in found
-    assert "hf_none" not in found
-    assert len(found.splitlines()) == 1
-    assert (run.path.parent / "out" / "README.md").exists()
+    assert server.files["me/mine"] == {**sent, "notes.txt": b"theirs"}
+    assert [(one["name"], one["visibility"]) for one in server.created] == [
+        ("mine", "private"),
+        ("public", "private"),
+        ("public-told", "public"),
+    ]
+    assert "me/public: is public already; add --public" in shy
+    assert not any("/me/public/commit/" in call for call in server.calls)
+    assert told == f"{server.url}/datasets/me/public-told"
+    assert server.files["me/public-told"] == server.files["me/mine"]
+    assert refused.startswith("refused: --push me/refused: the hub refused or cannot be reached (")
+    assert "HF_TOKEN" in refused
+    assert "hf_none" not in refused
 
 
 def refused(run: DatasetFolder, **wishes: object) -> str:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from srpo.cli.terminal import console, say
-from srpo.export import FormatName, Kind
+from srpo.export import FormatName
 from srpo.progress import console_bars
 from srpo.publish.rows import Tier
+from srpo.publish.trainers import TrainerKind
 
 if TYPE_CHECKING:
     from srpo.publish import Audit
@@ -30,7 +31,7 @@ def export(  # noqa: PLR0913 - one parameter per option
         FormatName | None, typer.Option(help="also write the split train for this trainer", show_default=False)
     ] = None,
     kind: Annotated[
-        Kind | None, typer.Option(help="with --format: reference paths, or requests alone", show_default=False)
+        TrainerKind | None, typer.Option(help="with --format: reference paths, or requests alone", show_default=False)
     ] = None,
     push: Annotated[
         str | None, typer.Option(help="also send it to this private repository of a hub", metavar="OWNER/NAME")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from srpo.errors import ConfigError
-from srpo.export import FormatName, Kind
+from srpo.export import FormatName
 from srpo.progress import Bars
 from srpo.publish.audit import Audit, audit
 from srpo.publish.card import Release, render_card
@@ -18,7 +18,7 @@ from srpo.publish.material import Material, read_material
 from srpo.publish.place import MANIFEST, Publication, beside, check_place, move
 from srpo.publish.push import check_push, push
 from srpo.publish.rows import VERSION, Tier, build_rows
-from srpo.publish.trainers import kind_of, write_for_trainer
+from srpo.publish.trainers import TrainerKind, kind_of, write_for_trainer
 from srpo.publish.write import check_splits, copy_pictures, write_rows, write_samples
 from srpo.records import file_sha256, write_text
 from srpo.review.agreement import agreement
@@ -43,7 +43,7 @@ class PublishPlan:
     unreviewed: bool = False
     audited: bool = True
     format: FormatName | None = None
-    kind: Kind | None = None
+    kind: TrainerKind | None = None
     repository: str | None = None
     public: bool = False
     force: bool = False
@@ -105,7 +105,7 @@ def _check_wishes(plan: PublishPlan) -> None:
 
 
 def _write(
-    plan: PublishPlan, kind: Kind | None, material: Material, folder: Path, bars: Bars
+    plan: PublishPlan, kind: TrainerKind | None, material: Material, folder: Path, bars: Bars
 ) -> tuple[Release, tuple[str, ...]]:
     """Write everything but the manifest into an empty folder."""
     count = len(material.samples)

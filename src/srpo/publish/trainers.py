@@ -4,31 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal, get_args
 
 from srpo.errors import ConfigError, DataError
-from srpo.export import FORMATS, Example, Exported, FormatName, Kind, Plan, export_examples
+from srpo.export import FORMATS, Example, Exported, FormatName, Plan, export_examples
 from srpo.models.chat import render_messages
 from srpo.types import Sample
+
+TrainerKind = Literal["sft", "reward"]
+"""Kinds of data that a dataset has: pairs to prefer come from explored branches (`srpo export`)."""
 
 TRAIN: Final = "train"
 """The only split that is written for trainers."""
 
 
-def kind_of(format: FormatName, kind: Kind | None) -> Kind:
+def kind_of(format: FormatName, kind: TrainerKind | None) -> TrainerKind:
     """The kind that is wanted, or the first that the format has and a dataset can give.
 
-    Raises ConfigError for one that a dataset does not give, or the format does not take.
+    Raises ConfigError for one that the format does not take.
     """
-    possible: list[Kind] = [one for one in FORMATS[format].kinds if one != "preference"]
-    if kind == "preference":
-        raise ConfigError("--kind preference: pairs come from explored branches; run `srpo export RUN` after a run")
+    possible = [one for one in get_args(TrainerKind) if one in FORMATS[format].kinds]
     if kind is not None and kind not in possible:
         raise ConfigError(f"--kind {kind}: the format {format} takes {', '.join(possible)}")
     return kind or possible[0]
 
 
-def write_for_trainer(samples: Sequence[Sample], out: Path, format: FormatName, kind: Kind) -> tuple[Plan, Exported]:
+def write_for_trainer(
+    samples: Sequence[Sample], out: Path, format: FormatName, kind: TrainerKind
+) -> tuple[Plan, Exported]:
     """Write the training samples of a release into its folder `out`, whose pictures the rows name.
 
     Raises DataError if there is no training sample.
@@ -40,7 +43,7 @@ def write_for_trainer(samples: Sequence[Sample], out: Path, format: FormatName, 
     return plan, export_examples(_examples(samples, out, kind), plan, "the dataset")
 
 
-def _examples(samples: Sequence[Sample], out: Path, kind: Kind) -> Iterator[Example]:
+def _examples(samples: Sequence[Sample], out: Path, kind: TrainerKind) -> Iterator[Example]:
     for sample in samples:
         if sample.split == TRAIN:
             (message,) = render_messages(sample, out)
