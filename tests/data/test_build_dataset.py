@@ -6,8 +6,8 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-
 from build_world import build, contents, settings_for, world
+
 from chat_server import Answer
 from srpo.building import estimate
 from srpo.data.config import BuildConfig
