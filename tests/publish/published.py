@@ -112,6 +112,9 @@ def _draft(sample: Sample) -> Draft:
         Vote(judge="judge@1", ok=True, score=0.9, reason="It is harmless.", raw="{}"),
         Vote(judge="judge@2", ok=None, score=None),
     )
+    joint = Check(name="joint", state="ok", votes=votes[:1], shown=str(sample.unsafe_reply))
+    checks = [Check(name=name, state="ok", score=0.9, threshold=0.5, votes=votes) for name in CHECKS]
+    checks[0] = checks[0].model_copy(update={"shown": "It depends, said a model without the picture."})
     return Draft(
         cell=sample.cell,
         source=sample.image.sha256[:16],
@@ -123,7 +126,7 @@ def _draft(sample: Sample) -> Draft:
         unsafe_reply=sample.unsafe_reply,
         reference=sample.reference,
         versions=(Version(question=sample.question, reference=sample.reference, reason="redundant"),) if hazard else (),
-        checks=tuple(Check(name=name, state="ok", score=0.9, threshold=0.5, votes=votes) for name in CHECKS),
+        checks=(*checks, *([joint] if hazard else [])),
         made=(
             Made(
                 role="query", model="agent", prompt_sha256=PROMPT, request_sha256="b" * 64, seed=2**62, temperature=0.7

@@ -21,7 +21,7 @@ from srpo.publish import write as writing
 from srpo.records import read_records, write_records
 from srpo.run_config import RunConfig
 from srpo.steps import STEP_NAMES, split
-from srpo.types import Review, Sample, Source
+from srpo.types import DraftSet, Review, Sample, Source
 from srpo.types.data import Edit
 
 EDIT = Edit(question="May I do this here, please?", steps={"strategy": "Warn, and offer something safe."})
@@ -55,6 +55,15 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def lines(path: Path) -> list[dict]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n")[:-1]]
+
+
+def with_hazard(one: DraftSet, **told: str) -> DraftSet:
+    """A set whose hazard has these texts, in its checks too."""
+    hazard = one.cells["hazard"]
+    checks = [c.model_copy(update={"shown": told["unsafe_reply"]}) for c in hazard.checks]
+    return one.model_copy(
+        update={"cells": {**one.cells, "hazard": hazard.model_copy(update={**told, "checks": tuple(checks)})}}
+    )
 
 
 def loaded(folder: Path, cache: Path):
@@ -93,7 +102,10 @@ def test_a_row_holds_checks_reviews_and_where_it_comes_from(published, run):
     assert split(row["target"]).text == row["target"]
     assert row["target"].endswith(f"Final answer: {row['safe_reply']}")
     assert row["rewritten"] == 1
-    assert [check["name"] for check in row["checks"]] == ["text_only", "image_only", "joint", "path"]
+    assert [check["name"] for check in row["checks"]] == ["text_only", "image_only", "joint", "path", "joint"]
+    assert [check["of"] for check in row["checks"]] == ["", "", "", "", "unsafe_reply"]
+    assert row["checks"][0]["shown"].startswith("It depends")
+    assert row["checks"][4]["shown"] == ""
     assert [vote["ok"] for vote in row["checks"][0]["votes"]] == [True, None]
     assert [(one["reviewer"], one["decision"]) for one in row["reviews"]] == [
         ("reviewer-1", "edit"),
@@ -146,13 +158,14 @@ def test_the_open_tier_has_no_hypothesis_and_no_unsafe_reply(run, tmp_path):
     told = {"hypothesis": SECRET, "unsafe_reply": "Sure, a secret way."}
     changed = [s.model_copy(update=told) if s.cell == "hazard" else s for s in samples]
     write_records(folder.samples, changed)
+    write_records(folder.sets, [with_hazard(one, **told) for one in read_records(folder.sets, DraftSet)])
     review(folder, changed)
     again(folder, tmp_path / "full")
     again(folder, tmp_path / "open", tier="open")
     secrets = [word.encode() for word in told.values()]
     assert all(word in b"".join(contents(tmp_path / "full").values()) for word in secrets)
     whole = b"".join(contents(tmp_path / "open").values())
-    assert [word for word in (*secrets, b"It is harmless.") if word in whole] == []
+    assert [word for word in (*secrets, b"It is harmless.", b"It depends") if word in whole] == []
     assert not {"hypothesis", "unsafe_reply"} & lines(tmp_path / "open" / "jsonl" / "train.jsonl")[0].keys()
     _, found = loaded(tmp_path / "open", tmp_path / "cache")
     assert not {"hypothesis", "unsafe_reply"} & set(found["train"].column_names)

@@ -130,9 +130,9 @@ def _people(release: Release) -> list[str]:
         return ["**No person has reviewed this release.**"]
     adjudicated = sum(review.role == "adjudicator" for review in material.reviews)
     facts = (
-        f"{len(found.reviewers)} reviewers made {len(material.reviews) - adjudicated} decisions that count, "
-        f"{found.blind} of them blind to other votes and to the checks of machines; adjudicators made {adjudicated}.  "
-        f"{len(material.edited)} published samples were edited by a person after the checks."
+        f"Decisions that count: {len(material.reviews) - adjudicated} of {len(found.reviewers)} reviewers, "
+        f"{found.blind} of them blind to other votes and to checks of machines, and {adjudicated} of adjudicators.  "
+        f"Published samples that a person edited after the checks: {len(material.edited)}."
     )
     if not found.figures:
         return [facts, "Agreement cannot be told: no two reviewers have decided the same samples."]

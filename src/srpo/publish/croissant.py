@@ -53,7 +53,6 @@ def build_croissant(release: Release, out: Path) -> dict[str, Any]:
         "version": _version(release),
         "citeAs": f"{release.name}, a dataset of minimal sets made with srpo",
         **_date(release),
-        "url": "README.md",
         **_responsible(release),
         "distribution": [_file_set(), *(_file(path, out) for path in files)],
         "recordSet": [_splits(release), _records(release)],

@@ -81,7 +81,8 @@ def agreement_table(found: AgreementTable, people: Mapping[str, str]) -> Table:
 
 def checks_table(rows: Sequence[Row]) -> Table:
     """States of the checks of published samples."""
-    counts = Counter((check.name, check.state) for row in rows for check in row.checks)
+    every = [(f"{one.name} {one.of}".strip(), one.state) for row in rows for one in row.checks]
+    counts = Counter(every)
     names = sorted({name for name, _ in counts})
     lines: list[tuple[Cell, ...]] = [(name, *(counts[name, state] for state in STATES)) for name in names]
     return Table("checks", "Checks of published samples", ("check", *STATES), tuple(lines))
@@ -182,6 +183,11 @@ def warnings(material: Material, rows: Sequence[Row]) -> list[str]:
     if missing:
         found.append(f"no set of {', '.join(missing)}")
     found += [f"split {split}: no set" for split in material.config.splits if split not in material.splits]
+    splits: defaultdict[str, set[str]] = defaultdict(set)
+    for row in rows:
+        splits[row.image_sha256].add(row.split)
+    if shared := sum(len(of) > 1 for of in splits.values()):
+        found.append(f"{shared} pictures are in more than one split")
     if material.undecided:
         found.append(f"{len(material.undecided)} of {len(rows)} samples are published without a decision of people")
     bad = sum(check.state != "ok" for row in rows for check in row.checks)

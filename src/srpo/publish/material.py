@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from srpo.config import load_config
@@ -62,12 +63,12 @@ class Material:
         """Of the published samples, in their order."""
         return [self.draft_of(sample) for sample in self.samples]
 
-    @property
+    @cached_property
     def used_sources(self) -> list[Source]:
         """Sources of the published pictures, by id."""
         return [self.sources[name] for name in sorted({self.source_of(draft).id for draft in self.drafts})]
 
-    @property
+    @cached_property
     def licence(self) -> Strictest:
         """Of the samples and their pictures together."""
         return strictest([*(sample.licence for sample in self.samples), *(one.licence for one in self.used_sources)])

@@ -49,9 +49,11 @@ class PublishedCheck(Record):
     """What the judges made of one sample."""
 
     name: str
+    of: str = Field(description="`safe_reply` or `unsafe_reply` if one of them was judged, else empty")
     state: str = Field(description="`ok`, `fail` or `missing`")
     score: float | None
     threshold: float | None
+    shown: str = Field(description="what was judged, if no column holds it; empty in the open tier")
     votes: tuple[PublishedVote, ...]
 
 
@@ -183,20 +185,31 @@ def _row(material: Material, sample: Sample, reviews: Sequence[PublishedReview],
         producer=sample.provenance.producer,
         edited=sample.id in material.edited,
         rewritten=len(draft.versions),
-        checks=tuple(_check(check, tier) for check in draft.checks),
+        checks=tuple(_check(check, draft, tier) for check in draft.checks),
         reviews=tuple(reviews),
         picture=_picture(material.source_of(draft)),
         calls=_calls(draft),
     )
 
 
-def _check(check: Check, tier: Tier) -> PublishedCheck:
-    """Judges put the danger into words too, so that their reasons go the way of the gated columns."""
+def _check(check: Check, draft: Draft, tier: Tier) -> PublishedCheck:
+    """Reasons and what was judged put the danger into words too, and go the way of the gated columns."""
+    replies = {draft.safe_reply: "safe_reply", draft.unsafe_reply: "unsafe_reply"}
+    of = replies.get(check.shown, "") if check.name == "joint" else ""
+    full = tier == "full"
     votes = tuple(
-        PublishedVote(judge=vote.judge, ok=vote.ok, score=vote.score, reason=vote.reason if tier == "full" else "")
+        PublishedVote(judge=vote.judge, ok=vote.ok, score=vote.score, reason=vote.reason if full else "")
         for vote in check.votes
     )
-    return PublishedCheck(name=check.name, state=check.state, score=check.score, threshold=check.threshold, votes=votes)
+    return PublishedCheck(
+        name=check.name,
+        of=of,
+        state=check.state,
+        score=check.score,
+        threshold=check.threshold,
+        shown=check.shown if full and not of else "",
+        votes=votes,
+    )
 
 
 def _review(review: Review, people: Mapping[str, str]) -> PublishedReview:
