@@ -10,7 +10,6 @@ from pydantic import Field, ValidationError
 
 from srpo.records import content_id
 from srpo.review import browse
-from srpo.review.agreement import AgreementTable, agreement_of
 from srpo.review.browse import Filter
 from srpo.review.plan import clean_name
 from srpo.review.shown import Refused
@@ -122,7 +121,7 @@ class AgreementDesk:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._lock = threading.Lock()
-        self._done: tuple[int, AgreementTable] | None = None
+        self._done: tuple[int, dict[str, Any]] | None = None
         self._busy = False
 
     def ask(self) -> dict[str, Any]:
@@ -130,15 +129,18 @@ class AgreementDesk:
         last = self._last()
         with self._lock:
             if self._done is not None and self._done[0] == last:
-                return {"ready": True, **self._done[1].model_dump(mode="json", exclude={"record"})}
+                return {"ready": True, **self._done[1]}
             if not self._busy:
                 self._busy = True
                 threading.Thread(target=self._work, args=(last,), daemon=True).start()
         return {"ready": False}
 
     def _work(self, last: int) -> None:
+        # Here, because statistics take seconds to load, which the first page should not wait for.
+        from srpo.review.agreement import agreement_of
+
         try:
-            found = agreement_of(self._store)
+            found = agreement_of(self._store).model_dump(mode="json")
             with self._lock:
                 self._done = last, found
         finally:

@@ -7,9 +7,10 @@ import logging
 from collections.abc import Awaitable, Callable
 from functools import cache
 from importlib.resources import files
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, Path, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse, RedirectResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -31,6 +32,9 @@ MAX_BODY: Final = 2**20
 
 _BODY_SECONDS: Final = 30.0
 
+Number = Annotated[int, Path(ge=1, lt=2**53)]
+"""Of an item, as it stands in an address."""
+
 _TYPES: Final = {"html": "text/html", "js": "text/javascript", "css": "text/css", "svg": "image/svg+xml"}
 
 _LOCKED: Final = "This page needs the address that `srpo review` printed; it ends in ?token=..."
@@ -42,6 +46,7 @@ def build_app(store: Store, guard: Guard) -> FastAPI:
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.middleware("http")(_watch(guard))
     app.add_exception_handler(HTTPException, _not_routed)
+    app.add_exception_handler(RequestValidationError, _misaddressed)
     app.add_exception_handler(Exception, _broken)
     _add_page(app, store, guard)
     _add_reading(app, store)
@@ -66,7 +71,7 @@ def _add_page(app: FastAPI, store: Store, guard: Guard) -> None:
         return _file(name)
 
     @app.get("/image/{number}")
-    async def image(number: int) -> Response:
+    async def image(number: Number) -> Response:
         return await _answered(lambda: _picture(store, number))
 
 
@@ -94,11 +99,11 @@ def _add_reading(app: FastAPI, store: Store) -> None:
         return await _answered(lambda: _person(store, request).last())
 
     @app.get("/api/items/{number}")
-    async def item(request: Request, number: int) -> Response:
+    async def item(request: Request, number: Number) -> Response:
         return await _answered(lambda: _person(store, request).item(number))
 
     @app.get("/api/items/{number}/set")
-    async def whole_set(request: Request, number: int) -> Response:
+    async def whole_set(request: Request, number: Number) -> Response:
         return await _answered(lambda: _person(store, request).whole_set(number))
 
     @app.get("/api/agreement")
@@ -108,12 +113,12 @@ def _add_reading(app: FastAPI, store: Store) -> None:
 
 def _add_writing(app: FastAPI, store: Store) -> None:
     @app.post("/api/items/{number}/decide")
-    async def decide(request: Request, number: int) -> Response:
+    async def decide(request: Request, number: Number) -> Response:
         text = await _body(request)
         return await _saved(store, request, lambda who: who.decide(number, text))
 
     @app.post("/api/items/{number}/undo")
-    async def undo(request: Request, number: int) -> Response:
+    async def undo(request: Request, number: Number) -> Response:
         text = await _body(request)
         return await _saved(store, request, lambda who: who.undo(number, text))
 
@@ -145,7 +150,7 @@ async def _answered(work: Callable[[], dict[str, Any] | Response]) -> Response:
     return found if isinstance(found, Response) else JSONResponse(found)
 
 
-def _picture(store: Store, number: int) -> Response:
+def _picture(store: Store, number: Number) -> Response:
     row = store.query("SELECT sample FROM items WHERE number = ? AND present", (number,))
     if not row:
         raise Refused("there is no such item")
@@ -198,6 +203,10 @@ def _watch(guard: Guard) -> Callable[[Request, Callable[[Request], Awaitable[Res
 async def _not_routed(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     return JSONResponse({"error": str(error.detail)}, error.status_code)
+
+
+async def _misaddressed(_: Request, __: Exception) -> Response:
+    return JSONResponse({"error": "there is no such address"}, 404)
 
 
 async def _broken(_: Request, error: Exception) -> Response:

@@ -48,7 +48,7 @@ def clean_name(name: str) -> str:
     name = " ".join(name.split())
     if not 0 < len(name) <= MAX_NAME:
         raise ValueError(f"a reviewer's name has 1 to {MAX_NAME} characters, got {len(name)}")
-    if not name.isprintable():
+    if not name.isprintable() or "\ufffd" in name:  # what stands for bytes that are no text
         raise ValueError("a reviewer's name holds characters that cannot be shown; type it anew")
     return name
 

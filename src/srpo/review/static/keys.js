@@ -27,6 +27,7 @@ export function listen(act) {
     }
     if (writing(event.target)) return;
     const key = event.key;
+    if (event.repeat && !/^([jk[\]]|Arrow.*)$/.test(key)) return; // a key that is held decides once
     const done = waiting ? second(key, act) : single(key, event, act);
     if (done) event.preventDefault();
   });

@@ -9,7 +9,7 @@ const STATES = [["todo", "To do"], ["mine", "Decided by me"], ["disagreements", 
 const CHECKS = { ok: "ok", fail: "fail", missing: "could not judge", none: "not checked" };
 const OWN = { keep: "✓ keep", drop: "✕ drop", edit: "✎ edit" };
 export const filter = { state: "todo", category: "", cell: "", split: "", check: "", words: "" };
-let first = 0, asked = 0;
+let first = 0, asked = 0, drawn = 0;
 
 function select(name, label, options, change) {
   const node = make("select", { id: "f-" + name, input: () => { filter[name] = node.value; change(); } },
@@ -44,11 +44,20 @@ export async function search() {
   return found.progress;
 }
 
+// Show in the list which item is open, before its rows are asked for anew.
+export function highlight() {
+  for (const node of document.querySelectorAll("#rows button")) {
+    if (Number(node.dataset.number) === page.item?.number) node.setAttribute("aria-current", "true");
+    else node.removeAttribute("aria-current");
+  }
+}
+
 export async function showRows(act) {
   const at = page.item ? page.numbers.indexOf(page.item.number) : -1;
   if (at >= 0 && (at < first || at >= first + PAGE)) first = at - (at % PAGE);
-  const shown = page.numbers.slice(first, first + PAGE);
+  const turn = ++drawn, shown = page.numbers.slice(first, first + PAGE);
   const { rows } = shown.length ? await get("/api/rows", { numbers: shown.join(",") }) : { rows: [] };
+  if (turn !== drawn) return; // another page was asked for meanwhile
   const { cells, categories } = page.session;
   fill(byId("rows"), rows.map((row) => make("li", null, make("button", {
     type: "button", "data-number": row.number, "aria-current": page.item?.number === row.number ? "true" : null, click: () => act.show(row.number),

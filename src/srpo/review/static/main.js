@@ -124,6 +124,7 @@ async function start() {
   byId("later").addEventListener("click", views.later);
   byId("show-list").setAttribute("aria-expanded", String(!NARROW.matches));
   listen({ ...act, ...views });
+  addEventListener("hashchange", () => who() && addressed() !== undefined && addressed() !== page.item?.number && act.show(addressed()));
   if (who() === null) askName();
   else await enter().catch(() => { forgetWho(); askName(); });
 }

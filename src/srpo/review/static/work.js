@@ -4,11 +4,11 @@ import { get, post, who } from "./api.js";
 import { byId, fill, make, randomKey, say } from "./dom.js";
 import { dropDraft, formOf, keepDraft } from "./drafts.js";
 import { itemView, wholeSet } from "./item.js";
-import { search, showRows } from "./list.js";
+import { highlight, search, showRows } from "./list.js";
 import { buttons, panelView } from "./panel.js";
 import { editOf, newForm, page } from "./state.js";
 
-let key = randomKey(), busy = false, conflict = null;
+let key = randomKey(), conflict = null, waiting = 0, chain = Promise.resolve();
 
 // ---- Drawing
 
@@ -78,7 +78,8 @@ async function take(item, focus) {
   if (focus) byId("item").focus({ preventScroll: true });
   byId("item").scrollTop = 0;
   scrollTo(0, 0);
-  await showRows(act);
+  highlight();
+  showRows(act).catch((problem) => say(problem.message, true)); // the list may come later than the item
 }
 
 export async function show(number) {
@@ -116,18 +117,15 @@ export async function refresh(number) {
 
 // ---- Decisions
 
-// One request at a time; what goes wrong is said, and nothing is lost.
-async function once(work) {
-  if (busy) return;
-  busy = true;
-  try {
-    await work();
-  } catch (problem) {
+// One action after the other; what goes wrong is said, and nothing is lost.
+function queue(work) {
+  waiting++;
+  byId("item").setAttribute("aria-busy", "true");
+  chain = chain.then(work).catch((problem) => {
     if (problem.status === 409 && problem.now) meet(problem);
     else say(problem.message, true);
-  } finally {
-    busy = false;
-  }
+  }).finally(() => { byId("item").setAttribute("aria-busy", String(--waiting > 0)); });
+  return chain;
 }
 
 function meet(problem) {
@@ -183,16 +181,16 @@ const stepAt = (number) => page.item.steps.filter((one) => one.name !== "answer"
 const named = (number) => (number === 7 ? "answer" : stepAt(number));
 
 export const act = {
-  show: (number) => once(() => show(number)),
-  next: () => once(() => step(1)),
-  previous: () => once(() => step(-1)),
-  todo: () => once(async () => {
+  show: (number) => queue(() => show(number)),
+  next: () => queue(() => step(1)),
+  previous: () => queue(() => step(-1)),
+  todo: () => queue(async () => {
     const { number } = await get("/api/next");
     if (number === null) say("Nothing is left to do for you.");
     else await show(number);
   }),
-  decide: (decision) => once(() => decide(decision)),
-  undo: () => once(undo),
+  decide: (decision) => waiting || queue(() => decide(decision)), // what is pressed twice must not decide the next item
+  undo: () => queue(undo),
   edit(name) {
     if (!page.item || !name) return;
     page.form.open.add(name);
@@ -240,7 +238,7 @@ export const act = {
     page.uncovered = !page.uncovered;
     redraw();
   },
-  whole: () => once(async () => {
+  whole: () => queue(async () => {
     if (!page.item) return;
     page.whole = page.whole ? null : (await get("/api/items/" + page.item.number + "/set")).cells;
     redraw();
