@@ -10,10 +10,11 @@ import asyncio
 import json
 import logging
 import os
+import ssl
 from collections.abc import Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
@@ -146,9 +147,15 @@ class _Server:
 
     def __init__(self, model: OpenAIModel, url: str | None) -> None:
         self.url = url or "OpenAI"
-        # A client belongs to the event loop it was made in, so every batch has its own.
+        # A client belongs to the event loop it was made in, so every batch has its own.  Reading certificates is most
+        # of the time that making one takes, and needless each time where they are not used.
+        plain = url is not None and url.lower().startswith("http://")
         self.client = openai.AsyncOpenAI(
-            api_key=model.api_key or "none", base_url=url, timeout=model.timeout_seconds, max_retries=model.max_retries
+            api_key=model.api_key or "none",
+            base_url=url,
+            timeout=model.timeout_seconds,
+            max_retries=model.max_retries,
+            http_client=openai.DefaultAsyncHttpxClient(verify=_certificates()) if plain else None,
         )
         self.slots = asyncio.Semaphore(model.max_concurrency)
         self.silent = 0
@@ -229,6 +236,12 @@ def _run(work: Coroutine[Any, Any, _T]) -> _T:
         return asyncio.run(work)
     with ThreadPoolExecutor(max_workers=1) as thread:
         return thread.submit(asyncio.run, work).result()
+
+
+@cache
+def _certificates() -> ssl.SSLContext:
+    """Those that the system trusts, for a server without encryption that sends us on to one with it."""
+    return ssl.create_default_context()
 
 
 def _revision(client: openai.OpenAI, name: str) -> str | None:
