@@ -24,6 +24,9 @@ CAP: Final = "cap:"
 _BYTES_PER_TOKEN: Final = 2
 """Few, so that the tokens of a text are never more than reckoned."""
 
+_TOKENS_PER_MESSAGE: Final = 16
+"""What a chat template puts around it, at most."""
+
 _TOKENS_PER_PICTURE: Final = 2_500
 """More than most servers count for one picture."""
 
@@ -120,6 +123,7 @@ class MeteredModel:
     def _bound(self, request: Request) -> float:
         """The most that a call costs, reckoned without a tokenizer."""
         size = sum(len(message.text.encode()) for message in request.messages) // _BYTES_PER_TOKEN
+        size += _TOKENS_PER_MESSAGE * len(request.messages)
         size += _TOKENS_PER_PICTURE * sum(len(message.images) for message in request.messages)
         return cost_of(self._settings, size, request.sampling.max_new_tokens) or 0.0
 
