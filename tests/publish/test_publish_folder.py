@@ -19,6 +19,7 @@ from srpo.progress import silent
 from srpo.publish import Published, PublishPlan, publish
 from srpo.publish import write as writing
 from srpo.records import read_records, write_records
+from srpo.review.store import Store
 from srpo.run_config import RunConfig
 from srpo.steps import STEP_NAMES, split
 from srpo.types import DraftSet, Review, Sample, Source
@@ -206,6 +207,20 @@ def test_without_reviews_it_says_what_to_do(run, tmp_path):
         again(folder, tmp_path / "out")
     assert again(folder, tmp_path / "out", unreviewed=True).publication.samples == 24
     assert "No person has reviewed" in (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+
+
+def test_decisions_that_are_not_in_the_file_yet_are_not_passed_over(run, tmp_path):
+    folder = DatasetFolder(tmp_path / "run")
+    shutil.copytree(run.path, folder.path)
+    reviews = read_records(folder.reviews, Review)
+    with Store.open(folder.path) as store:
+        store.add(reviews)
+        store.export(folder.path)
+        assert again(folder, tmp_path / "out").publication.sets == 5
+        shown = store.item(store.find(reviews[0].sample), reviews[0].reviewer)
+        store.withdraw(reviews[0].sample, reviews[0].reviewer, shown.version)
+    with pytest.raises(DataError, match=r"reviews.jsonl: has 48 reviews, and review.sqlite .*srpo review export"):
+        again(folder, tmp_path / "out")
 
 
 @pytest.mark.parametrize(

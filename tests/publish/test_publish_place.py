@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import random
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -113,3 +118,47 @@ def test_a_release_that_fails_leaves_the_earlier_one(run, tmp_path, monkeypatch)
     monkeypatch.undo()
     assert sorted(path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()) == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "run"]
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from srpo.progress import silent
+from srpo.publish import PublishPlan, publish
+while True:
+    publish(PublishPlan(Path(sys.argv[1]), Path(sys.argv[2]), audited=False), silent)
+    print("done", flush=True)
+"""
+
+
+def test_a_kill_at_any_time_leaves_a_whole_release_or_none(run, tmp_path):
+    out, whole = tmp_path / "home" / "out", tmp_path / "whole"
+    expected = {name: (whole / name).read_bytes() for name in go(run, whole)}
+    process = subprocess.Popen(
+        [sys.executable, "-c", KILLED, str(run.path), str(out)], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    with process.stdout:
+        assert process.stdout.readline() == "done\n"
+        # It goes on in a loop, so that this is somewhere within a release.
+        time.sleep(random.Random(4).uniform(0.05, 0.3))
+        process.kill()
+        process.wait()
+    (out.parent / f".out.{process.pid}.tmp").mkdir(exist_ok=True)
+    if out.exists():
+        assert {p.relative_to(out).as_posix() for p in out.rglob("*") if p.is_file()} == set(expected)
+    assert {name: (out / name).read_bytes() for name in go(run, out)} == expected
+    assert [path.name for path in out.parent.iterdir()] == ["out"]
+
+
+def test_a_release_that_was_set_aside_by_a_killed_process_comes_back(run, tmp_path):
+    out = tmp_path / "home" / "out"
+    go(run, out)
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    out.rename(out.parent / f".out.{process.pid}.old")
+    (out.parent / f".out.{os.getppid()}.tmp").mkdir()
+    with place.beside(out):
+        assert (out / "publication.json").is_file()
+    # What a process that runs is writing stays.
+    assert sorted(path.name for path in out.parent.iterdir()) == [f".out.{os.getppid()}.tmp", "out"]

@@ -15,6 +15,7 @@ from srpo.data.settle import Settled, current_reviews, settle
 from srpo.errors import DataError
 from srpo.publish.licences import Strictest, strictest
 from srpo.records import read_records
+from srpo.review.store import Store
 from srpo.runs import RunFolder
 from srpo.types import CELLS, Draft, DraftSet, Rejection, Review, Sample, Source, Usage
 
@@ -141,14 +142,20 @@ def _samples(folder: DatasetFolder) -> list[Sample]:
 
 
 def _reviews(folder: DatasetFolder, unreviewed: bool) -> list[Review]:
-    if folder.reviews.exists():
-        return read_records(folder.reviews, Review)
-    if unreviewed:
-        return []
-    raise DataError(
-        f"{folder.reviews}: no such file, so nobody has reviewed this dataset; run `srpo review {folder.path}` and "
-        f"then `srpo review export {folder.path}`, or publish what machines let through with --unreviewed"
-    )
+    """What `reviews.jsonl` holds, which must be what the review database holds, if there is one."""
+    found = read_records(folder.reviews, Review) if folder.reviews.exists() else None
+    if folder.review_database.exists():
+        with Store.open(folder.path) as store:
+            decided = store.reviews()
+        if decided != (found or []):
+            problem = f"has {len(found or [])} reviews, and {folder.review_database.name} {len(decided)} or other ones"
+            raise DataError(f"{folder.reviews}: {problem}; write it with `srpo review export {folder.path}`")
+    if found is None and not unreviewed:
+        raise DataError(
+            f"{folder.reviews}: no such file, so nobody has reviewed this dataset; run `srpo review {folder.path}` and "
+            f"then `srpo review export {folder.path}`, or publish what machines let through with --unreviewed"
+        )
+    return found or []
 
 
 def _whole_sets(samples: Sequence[Sample], settled: Settled, unreviewed: bool) -> tuple[list[Sample], dict[str, int]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -54,7 +55,7 @@ def beside(out: Path) -> Iterator[Path]:
     folder = _near(out, "tmp")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(folder, ignore_errors=True)
+        _clear(out)
         folder.mkdir()
         yield folder
     except OSError as error:
@@ -88,6 +89,29 @@ def move(folder: Path, out: Path) -> None:
     for name in sorted(names, key=lambda name: name == MANIFEST):
         (out / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).replace(out / name)
+
+
+def _clear(out: Path) -> None:
+    """Undo what killed processes have left: unfinished folders go, a release that was set aside comes back."""
+    pattern = re.compile(rf"\.{re.escape(out.absolute().name)}\.(\d+)\.(tmp|old)")
+    for path in sorted(out.absolute().parent.iterdir()):
+        found = pattern.fullmatch(path.name)
+        if found is None or (int(found[1]) != os.getpid() and _runs(int(found[1]))):
+            continue
+        if found[2] == "old" and not out.exists():
+            path.replace(out)
+        else:
+            shutil.rmtree(path)
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _near(out: Path, ending: str) -> Path:
