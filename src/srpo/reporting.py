@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from srpo.answered import Answered, answered
@@ -19,7 +19,7 @@ from srpo.runs import RunFolder
 from srpo.summarize import summarize
 from srpo.systems import check_trained, path_formats
 from srpo.tables import write_tables
-from srpo.types import Completion, Contrast, Report, Sample, Tree, Verdict
+from srpo.types import Completion, Contrast, Report, Sample, Tree
 
 Rounds = Sequence[tuple[Sequence[Contrast], Sequence[Sequence[PrefixYield]]]]
 """Contrasts and yields of every round, in order; nothing if no model was trained."""
@@ -37,7 +37,7 @@ def write_report(run: RunFolder, config: RunConfig, bars: Bars) -> Report:
         advance(1)
         write_text(run.items_html, items_page(run, config, answers))
         advance(1)
-        write_text(run.report_html, _page(run, config, report, answers, rounds[0][0] if rounds else []))
+        write_text(run.report_html, _page(run, config, report, answers, [kept for kept, _ in rounds]))
         advance(1)
     return report
 
@@ -88,7 +88,9 @@ def _round_log(run: RunFolder, number: int) -> list[dict[str, Any]]:
         raise DataError(f"{path}: not a training curve ({error}); {mend}") from None
 
 
-def _page(run: RunFolder, config: RunConfig, report: Report, answers: Answered, contrasts: Sequence[Contrast]) -> str:
+def _page(
+    run: RunFolder, config: RunConfig, report: Report, answers: Answered, contrasts: Sequence[Sequence[Contrast]]
+) -> str:
     limit = 4 * config.report.example_sets
     examples: Sequence[Example] = choose_examples(
         answers.samples, answers.completions, answers.plain, limit, config.seed, path_formats(config)
@@ -100,30 +102,50 @@ def _page(run: RunFolder, config: RunConfig, report: Report, answers: Answered, 
     return render_page(report, shown, trees, command=command, items=run.items_html.name)
 
 
-def _tree_views(run: RunFolder, config: RunConfig, contrasts: Sequence[Contrast]) -> list[TreeView]:
-    """The first trees of the run that gave contrasts: hazard cells and benign ones in turn."""
+def _tree_views(run: RunFolder, config: RunConfig, contrasts: Sequence[Sequence[Contrast]]) -> list[TreeView]:
+    """The first trees that gave contrasts, hazard cells and benign ones in turn, each with that of the last round.
+
+    `contrasts` are those of every round.
+    """
     by_id = {sample.id: sample for sample in training_samples(run)}
-    kept: dict[str, list[Contrast]] = {}
-    for contrast in contrasts:
-        kept.setdefault(contrast.tree, []).append(contrast)
+    kept = {contrast.tree for contrast in contrasts[0]}
     trees = [tree for tree in iterate_records(run.trees, Tree) if tree.id in kept] if kept else []
     hazard = [tree for tree in trees if by_id[tree.sample].cell == "hazard"]
     benign = [tree for tree in trees if by_id[tree.sample].cell != "hazard"]
     half = -(-config.report.trees // 2)
     chosen = [*hazard[:half], *benign[: config.report.trees - half]]
-    verdicts = verdicts_of(run, chosen) if chosen else {}
-    return [_tree_view(run, config, by_id[t.sample], t, verdicts[t.id], tuple(kept[t.id])) for t in chosen]
+    views = _views_of_round(run, config, by_id, chosen, 1, contrasts[0])
+    last = len(contrasts)
+    if last == 1 or not views:
+        return list(views.values())
+    again = [tree for tree in iterate_records(run.round(last).trees, Tree) if tree.sample in views]
+    later = _views_of_round(run, config, by_id, again, last, contrasts[-1])
+    return [view.model_copy(update={"later": later.get(sample)}) for sample, view in views.items()]
 
 
-def _tree_view(
+def _views_of_round(
     run: RunFolder,
     config: RunConfig,
-    sample: Sample,
-    tree: Tree,
-    verdicts: Sequence[Verdict],
-    kept: tuple[Contrast, ...],
-) -> TreeView:
-    rule = config.contrasts.hazard_refusal
-    outcomes = {v.node: outcome(v, sample.cell, hazard_refusal=rule) for v in verdicts if v.node is not None}
-    picture = png_of(run.path / sample.image.path)
-    return TreeView(sample=sample, tree=tree, outcomes=outcomes, kept=kept, image_png=picture)
+    samples: Mapping[str, Sample],
+    trees: Sequence[Tree],
+    number: int,
+    contrasts: Sequence[Contrast],
+) -> dict[str, TreeView]:
+    """Views of trees of a round, by sample."""
+    verdicts = verdicts_of(run, trees, number) if trees else {}
+    kept: dict[str, list[Contrast]] = {}
+    for contrast in contrasts:
+        kept.setdefault(contrast.tree, []).append(contrast)
+    found = {}
+    for tree in trees:
+        sample, rule = samples[tree.sample], config.contrasts.hazard_refusal
+        judged = {v.node: v for v in verdicts.get(tree.id, ()) if v.node is not None}
+        found[sample.id] = TreeView(
+            sample=sample,
+            tree=tree,
+            outcomes={node: outcome(v, sample.cell, hazard_refusal=rule) for node, v in judged.items()},
+            kept=tuple(kept.get(tree.id, ())),
+            image_png=png_of(run.path / sample.image.path),
+            round=number,
+        )
+    return found

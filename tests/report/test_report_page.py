@@ -225,3 +225,15 @@ def test_long_texts_are_cut_and_the_cut_is_counted():
 
 def test_same_input_same_page():
     assert render_page(full_report(), [example(True, False)]) == render_page(full_report(), [example(True, False)])
+
+
+def test_trees_before_and_after_training_stand_side_by_side():
+    later = tree_view("written later", branches=3).model_copy(update={"round": 2, "kept": ()})
+    pair, alone = tree_view(HOSTILE).model_copy(update={"later": later}), tree_view()
+    page = Page(render_page(full_report(), (), [pair, alone]))
+    assert page.unbalanced == [] and page.open == [] and page.text.count("Before training") == 2
+    assert page.text.count("After a round of training") == 1 and page.text.count("written later") == 7 * 3
+    ids = [str(a["id"]) for _, a in page.elements if "id" in a]
+    assert len(ids) == len(set(ids))
+    assert "several rounds" not in page.text
+    assert "several rounds" in Page(render_page(full_report(), (), [alone])).text

@@ -33,16 +33,24 @@ from srpo.report.wording import DASH, clip, duration, words_of
 from srpo.types import CELLS, Report
 
 
+class TreeDrawing(NamedTuple):
+    """One tree, drawn and in words."""
+
+    title: str
+    """When the model wrote it."""
+    drawing: Markup
+    forks: tuple[ForkView, ...]
+    kept: int
+
+
 class TreePanel(NamedTuple):
-    """A drawn tree with its sample."""
+    """A sample with its trees, the earliest first."""
 
     question: str
     cell: str
     words: str
     image: str | None
-    drawing: Markup
-    forks: tuple[ForkView, ...]
-    kept: int
+    drawings: tuple[TreeDrawing, ...]
 
 
 def render_page(
@@ -132,10 +140,15 @@ def _tree(view: TreeView, number: int) -> TreePanel:
         cell=view.sample.cell,
         words=CELL_WORDS[view.sample.cell],
         image=data_uri(view.image_png),
-        drawing=draw_tree(view, f"tree-{number}"),
-        forks=tuple(forks_of(view)),
-        kept=len(view.kept),
+        drawings=tuple(_drawing(one, f"tree-{number}-{one.round}") for one in (view, view.later) if one),
     )
+
+
+def _drawing(view: TreeView, key: str) -> TreeDrawing:
+    trained = view.round - 1
+    times = "a round" if trained == 1 else f"{trained} rounds"
+    title = f"After {times} of training" if trained else "Before training"
+    return TreeDrawing(title, draw_tree(view, key), tuple(forks_of(view)), len(view.kept))
 
 
 def _methods(report: Report, rate: str) -> str:

@@ -36,6 +36,8 @@ class TreeView(Record):
     outcomes: dict[int, Outcome] = Field(description="branch -> outcome; a branch without one is shown as not judged")
     kept: tuple[Contrast, ...] = ()
     image_png: bytes | None = None
+    round: int = Field(default=1, description="of exploration; the model has been trained once less")
+    later: TreeView | None = Field(default=None, description="what the model wrote for this sample in a later round")
 
 
 class BranchView(NamedTuple):
