@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -155,6 +157,14 @@ def test_failures_come_at_the_stated_rate_and_the_client_gets_over_them(pool: Pa
             requests(pool, 40)
         )
         assert all(reply.finish == "stop" for reply in replies)
+
+
+def test_a_server_can_end_with_the_program_that_started_it(pool: Path) -> None:
+    command = [sys.executable, "-m", "srpo", "world", "serve", "--pool", str(pool), "--port", "0", "--until-eof"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None and " at http://" in process.stdout.readline()
+        rest, _ = process.communicate(timeout=30)  # closes its input
+        assert rest == "stopped\n" and process.returncode == 0
 
 
 def test_what_cannot_be_served_says_so(tmp_path: Path) -> None:

@@ -67,13 +67,14 @@ def pool(
 
 
 @app.command()
-def serve(
+def serve(  # noqa: PLR0913  # one parameter per option
     pool: Annotated[Path, typer.Option(help="folder of srpo world pool", metavar="DIR")],
     agent_errors: Annotated[float, typer.Option(help="share of wrong replies of the agent", min=0, max=1)] = 0.1,
     judge_errors: Annotated[float, typer.Option(help="share of judgements that are wrong", min=0, max=1)] = 0.1,
     failures: Annotated[float, typer.Option(help="share of calls that fail", min=0, max=1)] = 0.0,
     seed: Annotated[int, typer.Option(help="of the errors", metavar="N")] = 0,
     port: Annotated[int, typer.Option(help="port to listen at; 0 = any free one", metavar="PORT")] = 8000,
+    until_eof: Annotated[bool, typer.Option("--until-eof", help="end when standard input does")] = False,
 ) -> None:
     """Play the agents, the judges and the renderer of `srpo build`, with errors at stated rates; Ctrl-C ends it.
 
@@ -84,7 +85,7 @@ def serve(
 
     settings = {"agent_errors": agent_errors, "judge_errors": judge_errors, "failures": failures}
     overrides = [f"{name}={value}" for name, value in settings.items()]
-    overrides += [f"pool={json.dumps(str(pool))}", f"seed={seed}", f"port={port}"]
+    overrides += [f"pool={json.dumps(str(pool))}", f"seed={seed}", f"port={port}", f"until_eof={json.dumps(until_eof)}"]
     serve_world(load_config(None, overrides, WorldServer), say)
 
 

@@ -125,9 +125,10 @@ def serving(plan: WorldDataset) -> Iterator[str]:
     """The address of a server of the world in a process of its own.  Raises ModelError if it does not start."""
     rates = {"agent-errors": plan.agent_errors, "judge-errors": plan.judge_errors, "failures": plan.failures}
     options = [f"--{name}={value}" for name, value in rates.items()]
-    command = [sys.executable, "-m", "srpo", "world", "serve", "--pool", str(plan.pool), "--port", "0"]
+    command = [sys.executable, "-m", "srpo", "world", "serve", "--pool", str(plan.pool), "--port=0", "--until-eof"]
     process = subprocess.Popen(
         [*command, *options, f"--seed={plan.seed}"],
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+import threading
 from collections.abc import Callable
 from typing import Final
 
@@ -23,6 +25,8 @@ def run(settings: WorldServer, say: Callable[[str], None]) -> None:
     with listen(HOST, settings.port) as listener:
         say(f"{len(pictures.pictures)} pictures at http://{HOST}:{listener.getsockname()[1]}/v1")
         server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False))
+        if settings.until_eof:
+            threading.Thread(target=_end_with_input, args=(server,), daemon=True).start()
         try:
             server.run(sockets=[listener])
         except SystemExit:
@@ -30,3 +34,10 @@ def run(settings: WorldServer, say: Callable[[str], None]) -> None:
             if not server.started:
                 raise
     say("stopped")
+
+
+def _end_with_input(server: uvicorn.Server) -> None:
+    """A program that is killed cannot stop its server, but its end of the pipe closes."""
+    while os.read(sys.stdin.fileno(), 1024):  # not its buffer, whose lock would be in the way at the end
+        pass
+    server.should_exit = True

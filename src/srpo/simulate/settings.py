@@ -28,6 +28,8 @@ class WorldServer(Settings):
     seed: int = Field(default=0, ge=0, description="of the errors")
     port: int = Field(default=8000, ge=0, lt=2**16, description="0 = any free one")
 
+    until_eof: bool = Field(default=False, description="end when standard input does, with the program that started it")
+
     def revision(self, pool: str) -> str:
         """Of all that replies depend on beside the request; `pool` names the pictures."""
         return content_id(VERSION, pool, self.agent_errors, self.judge_errors, self.seed)
