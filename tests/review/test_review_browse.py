@@ -93,7 +93,8 @@ def test_words_are_found_with_and_without_an_index(tmp_path: Path, searchable: b
 
 def test_the_index_is_used_where_it_can_be() -> None:
     assert "MATCH" in search_condition("two words", True)[0]
-    assert "LIKE" in search_condition("two words", False)[0] and "LIKE" in search_condition("梯子", True)[0]
+    assert "LIKE" in search_condition("two words", False)[0] and "LIKE" in search_condition("%", True)[0]
+    assert search_condition("梯子", True)[1] == {"words": '"梯 子"*'}
     assert search_condition('say "no"', True)[1] == {"words": '"say"* """no"""*'}
 
 

@@ -151,7 +151,7 @@ async def _answered(work: Callable[[], dict[str, Any] | Response]) -> Response:
 
 
 def _picture(store: Store, number: Number) -> Response:
-    row = store.query("SELECT sample FROM items WHERE number = ? AND present", (number,))
+    row = store.query("SELECT sample FROM whole WHERE number = ? AND present", (number,))
     if not row:
         raise Refused("there is no such item")
     data, kind = read_picture(store.folder.path, sample_of(row[0]).image)

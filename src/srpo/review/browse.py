@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import sqlite3
 from typing import Any, Final, Literal, NamedTuple
 
 from pydantic import Field
 
+from srpo.review.loading import spaced
 from srpo.review.plan import Plan
 from srpo.review.store import Role, Store
 from srpo.types import Record
@@ -20,9 +20,6 @@ MAX_ROWS: Final = 200
 
 _TERMS: Final = 16
 """Words of a search that count."""
-
-_WITHOUT_SPACES: Final = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
-"""Scripts whose words the index cannot tell apart."""
 
 _OWN_VOTE: Final = (
     "EXISTS (SELECT 1 FROM votes WHERE sample = items.id AND votes.reviewer = :reviewer AND votes.role = :role)"
@@ -66,8 +63,8 @@ def rows(store: Store, wanted: list[int], reviewer: str, role: Role) -> list[dic
     """Lines of the list for up to `MAX_ROWS` items, in the order asked for."""
     marks = ", ".join("?" * len(wanted[:MAX_ROWS]))
     sql = f"""SELECT number, id, grp, cell, category, split, substr(question, 1, 160) AS question, check_state, outcome,
-      adjudicated, (SELECT decision FROM votes WHERE sample = items.id AND reviewer = ? AND role = ?) AS own
-      FROM items WHERE present AND number IN ({marks})"""
+      adjudicated, (SELECT decision FROM votes WHERE sample = whole.id AND reviewer = ? AND role = ?) AS own
+      FROM whole WHERE present AND number IN ({marks})"""
     found = {row["number"]: row for row in store.query(sql, (reviewer, role, *wanted[:MAX_ROWS]))}
     open_to_all = not _is_blind(store.plan, role)
     return [_line(found[number], open_to_all) for number in wanted[:MAX_ROWS] if number in found]
@@ -84,12 +81,11 @@ def progress(store: Store, reviewer: str, role: Role) -> Progress:
     values = {"reviewer": reviewer, "role": role, "per_item": store.plan.per_item}
     mine = f"present AND {_ASSIGNED}" if store.plan.reviewers and role == "reviewer" else "present"
     sql = f"""SELECT
-      (SELECT COUNT(*) FROM items WHERE present AND {_OWN_VOTE}) AS mine,
+      (SELECT COUNT(*) FROM votes JOIN items ON items.id = votes.sample AND items.present
+        WHERE votes.reviewer = :reviewer AND votes.role = :role) AS mine,
       (SELECT COUNT(*) FROM items WHERE {mine}) AS my_total,
-      (SELECT COUNT(*) FROM items WHERE present AND
-        (adjudicated OR (votes >= :per_item AND outcome != 'disagreement'))) AS decided,
-      (SELECT COUNT(*) FROM items WHERE present) AS total,
-      (SELECT COUNT(*) FROM items WHERE present AND outcome = 'disagreement') AS disagreements"""
+      COALESCE(SUM(adjudicated OR (votes >= :per_item AND outcome != 'disagreement')), 0) AS decided,
+      COUNT(*) AS total, COALESCE(SUM(outcome = 'disagreement'), 0) AS disagreements FROM items WHERE present"""
     found = Progress(**dict(store.query(sql, values)[0]))
     return found._replace(disagreements=0) if _is_blind(store.plan, role) else found
 
@@ -102,15 +98,16 @@ def choices(store: Store) -> dict[str, list[str]]:
 
 def search_condition(words: str, indexed: bool) -> tuple[str, dict[str, str]]:
     """SQL that finds items with all the words: by the index, or in every row where that cannot be."""
-    terms = words.split()[:_TERMS]
+    terms = [" ".join(spaced(term).split()) for term in words.split()[:_TERMS]]
     if not terms:
         return "1", {}
-    if indexed and not _WITHOUT_SPACES.search(words) and all(any(c.isalnum() for c in term) for term in terms):
+    if indexed and all(any(c.isalnum() for c in term) for term in terms):
         # Quoted, a term is only words to the index, whatever operators it may hold.
         query = " ".join('"' + term.replace('"', '""') + '"*' for term in terms)
         return "items.number IN (SELECT rowid FROM search WHERE search MATCH :words)", {"words": query}
-    parts = [f"words LIKE :word{n} ESCAPE '\\'" for n in range(len(terms))]
-    return " AND ".join(parts), {f"word{n}": f"%{_literal(term)}%" for n, term in enumerate(terms)}
+    parts = " AND ".join(f"words LIKE :word{n} ESCAPE '\\'" for n in range(len(terms)))
+    found = f"items.number IN (SELECT number FROM texts WHERE {parts})"
+    return found, {f"word{n}": f"%{_literal(term)}%" for n, term in enumerate(terms)}
 
 
 def _conditions(store: Store, wanted: Filter, reviewer: str, role: Role) -> tuple[list[str], dict[str, object]]:

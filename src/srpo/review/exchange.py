@@ -71,7 +71,7 @@ def held(store: Store) -> list[Held]:
     reviews: dict[str, list[Review]] = {}
     for review in store.reviews():
         reviews.setdefault(review.sample, []).append(review)
-    rows = store.query("SELECT * FROM items WHERE present ORDER BY rank, cell_rank, number")
+    rows = store.query("SELECT * FROM whole WHERE present ORDER BY rank, cell_rank, number")
     return [
         Held(
             sample_of(row),
@@ -113,7 +113,7 @@ class _Book(NamedTuple):
         """A file of our own holds what people decided before as well; elsewhere a second vote is a mistake."""
         reviews = store.reviews()
         return cls(
-            {row["id"]: row for row in store.query("SELECT * FROM items WHERE present")},
+            {row["id"]: row for row in store.query("SELECT * FROM whole WHERE present")},
             {review.id: review for review in reviews},
             {_key(review): review for item in held(store) for review in item.reviews},
             Counter(one.review.id for one in found),

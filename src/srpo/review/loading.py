@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,15 +22,21 @@ WITHOUT_CHECKS: Final = "none"
 """State of an item that no machine has checked."""
 
 _UPSERT: Final = """
-INSERT INTO items (id, sha256, place, present, grp, split, cell, cell_rank, category, rank, sample, checks, check_state,
-  question, words)
-VALUES (:id, :sha256, :place, 1, :grp, :split, :cell, :cell_rank, :category, :rank, :sample, :checks, :check_state,
-  :question, :words)
+INSERT INTO items (id, sha256, place, present, grp, split, cell, cell_rank, category, rank, check_state)
+VALUES (:id, :sha256, :place, 1, :grp, :split, :cell, :cell_rank, :category, :rank, :check_state)
 ON CONFLICT (id) DO UPDATE SET sha256 = excluded.sha256, place = excluded.place, present = 1, grp = excluded.grp,
   split = excluded.split, cell = excluded.cell, cell_rank = excluded.cell_rank, category = excluded.category,
-  rank = excluded.rank, sample = excluded.sample, checks = excluded.checks, check_state = excluded.check_state,
-  question = excluded.question, words = excluded.words
+  rank = excluded.rank, check_state = excluded.check_state
 """
+_TEXTS: Final = """
+INSERT OR REPLACE INTO texts (number, sample, checks, question, words)
+VALUES ((SELECT number FROM items WHERE id = :id), :sample, :checks, :question, :words)
+"""
+
+_WITHOUT_SPACES: Final = re.compile(
+    "([\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff])"
+)
+"""Scripts that put no space between words: each character is indexed as a word of its own."""
 
 
 class Loaded(NamedTuple):
@@ -56,7 +63,10 @@ def load_items(database: sqlite3.Connection, folder: DatasetFolder, seed: int) -
         raise DataError(f"{folder.samples}: holds no sample; run `srpo build` first")
     ranks = {group: rank for rank, group in enumerate(shuffled({row.sample.group for row in rows}, seed))}
     database.execute("UPDATE items SET present = 0")
-    database.executemany(_UPSERT, (_columns(place, row, ranks) for place, row in enumerate(rows)))
+    for place, row in enumerate(rows):
+        columns = _columns(place, row, ranks)
+        database.execute(_UPSERT, columns)
+        database.execute(_TEXTS, columns)
     if has_search(database):
         database.execute("INSERT INTO search (search) VALUES ('rebuild')")
     return len(rows)
@@ -85,7 +95,12 @@ def searchable(sample: Sample) -> str:
     """All words of a sample that people look for."""
     category = CATEGORIES.get(sample.category or "", sample.category)
     parts = (sample.id, sample.group, sample.question, category, sample.hypothesis, sample.caption, sample.unsafe_reply)
-    return "\n".join([*(part for part in parts if part), sample.reference.text])
+    return spaced("\n".join([*(part for part in parts if part), sample.reference.text]))
+
+
+def spaced(text: str) -> str:
+    """Text in which every character of a script without spaces stands alone."""
+    return _WITHOUT_SPACES.sub(r" \1 ", text).replace("  ", " ")
 
 
 def _read_checks(path: Path) -> dict[tuple[str, str], tuple[Check, ...]]:

@@ -1,7 +1,8 @@
 """The database of reviews: its tables, its version, and how it is opened.
 
-`decisions` is the truth and only grows; triggers refuse every change of a row that is there.  `items` is a copy of
-the dataset's rows, `votes` holds the decisions that count now, and both can be made again.
+`decisions` is the truth and only grows; triggers refuse every change of a row that is there.  `items` and `texts`
+are a copy of the dataset's rows, apart because lists read all items and no texts; `votes` holds the decisions that
+count now.  All three can be made again.
 """
 
 from __future__ import annotations
@@ -23,10 +24,14 @@ CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE items (
   number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, sha256 TEXT NOT NULL, place INTEGER NOT NULL,
   present INTEGER NOT NULL, grp TEXT NOT NULL, split TEXT NOT NULL, cell TEXT NOT NULL, cell_rank INTEGER NOT NULL,
-  category TEXT, rank INTEGER NOT NULL, sample TEXT NOT NULL, checks TEXT NOT NULL, check_state TEXT NOT NULL,
-  question TEXT NOT NULL, words TEXT NOT NULL, outcome TEXT NOT NULL DEFAULT 'open',
+  category TEXT, rank INTEGER NOT NULL, check_state TEXT NOT NULL, outcome TEXT NOT NULL DEFAULT 'open',
   adjudicated INTEGER NOT NULL DEFAULT 0, votes INTEGER NOT NULL DEFAULT 0
 );
+CREATE TABLE texts (
+  number INTEGER PRIMARY KEY REFERENCES items, sample TEXT NOT NULL, checks TEXT NOT NULL, question TEXT NOT NULL,
+  words TEXT NOT NULL
+);
+CREATE VIEW whole AS SELECT items.*, texts.sample, texts.checks, texts.question FROM items JOIN texts USING (number);
 CREATE INDEX items_in_order ON items (present, rank, cell_rank, number);
 CREATE INDEX items_of_set ON items (grp);
 CREATE INDEX items_by_outcome ON items (outcome);
@@ -54,7 +59,7 @@ CREATE TABLE revealed (
 ) WITHOUT ROWID;
 """
 
-_SEARCH: Final = "CREATE VIRTUAL TABLE search USING fts5(words, content='items', content_rowid='number')"
+_SEARCH: Final = "CREATE VIRTUAL TABLE search USING fts5(words, content='texts', content_rowid='number')"
 
 
 def connect(path: Path) -> sqlite3.Connection:

@@ -41,17 +41,17 @@ from srpo.types.data import Check, Decision, Edit, Review
 Role = Literal["reviewer", "adjudicator"]
 
 _OPEN_TO_ALL = """
-SELECT * FROM items WHERE present AND votes < ? AND outcome != 'disagreement' AND NOT adjudicated
+SELECT number FROM items WHERE present AND votes < ? AND outcome != 'disagreement' AND NOT adjudicated
   AND NOT EXISTS (SELECT 1 FROM votes WHERE sample = items.id AND reviewer = ? AND role = 'reviewer')
 ORDER BY rank < ?, rank, cell_rank, number LIMIT 1
 """
 _ASSIGNED = """
-SELECT items.* FROM items JOIN assigned ON assigned.grp = items.grp AND assigned.reviewer = ? WHERE present
+SELECT number FROM items JOIN assigned ON assigned.grp = items.grp AND assigned.reviewer = ? WHERE present
   AND NOT EXISTS (SELECT 1 FROM votes WHERE sample = items.id AND votes.reviewer = ? AND role = 'reviewer')
 ORDER BY rank, cell_rank, number LIMIT 1
 """
 _DISAGREEMENTS = """
-SELECT * FROM items WHERE present AND outcome = 'disagreement' ORDER BY rank, cell_rank, number
+SELECT number FROM items WHERE present AND outcome = 'disagreement' ORDER BY rank, cell_rank, number
 """
 
 
@@ -136,14 +136,14 @@ class Store:
             sets = self.query("SELECT COALESCE(MAX(rank), 0) + 1 AS n FROM items WHERE present")[0]["n"]
             start = seed_of(self.plan.seed, "start", reviewer) % sets
             rows = self.query(_OPEN_TO_ALL, (self.plan.per_item, reviewer, start))
-        return self._show(rows[0], reviewer, role) if rows else None
+        return self.item(rows[0]["number"], reviewer, role) if rows else None
 
     def item(self, number: int, reviewer: str, role: Role = "reviewer") -> Shown:
         """An item as this person may see it.  That they saw votes or checks is kept: what they decide is not blind.
 
         Raises Refused if there is no such item.
         """
-        rows = self.query("SELECT * FROM items WHERE number = ? AND present", (number,))
+        rows = self.query("SELECT * FROM whole WHERE number = ? AND present", (number,))
         if not rows:
             raise Refused(f"item {number}: is not in the dataset any more; reload the list")
         return self._show(rows[0], reviewer, role)
@@ -190,7 +190,9 @@ class Store:
 
     def disagreements(self) -> tuple[Shown, ...]:
         """Items whose reviewers disagree and that no adjudicator has decided, with all votes; in the queue's order."""
-        return tuple(self._view(row, "", "adjudicator") for row in self.query(_DISAGREEMENTS))
+        rows = self.query(f"SELECT whole.* FROM ({_DISAGREEMENTS}) JOIN whole USING (number)")
+        rows.sort(key=lambda row: (row["rank"], row["cell_rank"], row["number"]))
+        return tuple(self._view(row, "", "adjudicator") for row in rows)
 
     def reviews(self) -> list[Review]:
         """All reviews in the order in which they were made, withdrawn ones marked."""
@@ -261,7 +263,7 @@ class Store:
         database.executemany("INSERT INTO assigned VALUES (?, ?)", pairs)
 
     def _row(self, sample: str) -> sqlite3.Row:
-        rows = self.query("SELECT * FROM items WHERE id = ? AND present", (sample,))
+        rows = self.query("SELECT * FROM whole WHERE id = ? AND present", (sample,))
         if not rows:
             raise Refused(f"sample {sample!r}: is not in the dataset; reload the list")
         return rows[0]
