@@ -281,4 +281,10 @@ def test_unmet_wishes_are_told(run, tmp_path):
     found = again(folder, tmp_path / "out").warnings
     assert "5 of 9 minimal sets that were wanted" in found
     assert "split rsbench: no set" in found
+    samples = read_records(folder.samples, Sample)
+    moved = next(s for s in samples if s.split == "val").image
+    samples = [s.model_copy(update={"image": moved}) if s is samples[12] else s for s in samples]
+    write_records(folder.samples, samples)
+    review(folder, samples)
+    assert "1 pictures are in more than one split" in again(folder, tmp_path / "out").warnings
     assert any(one.startswith("category privacy: 0 of at most 3 sets") for one in found)
