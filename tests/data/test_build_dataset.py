@@ -145,9 +145,10 @@ def test_max_calls_is_never_passed_and_a_higher_one_goes_on(pool: Path, whole: P
 def test_max_cost_is_never_passed(pool: Path, whole: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     with world(pool) as server:
-        built = build(settings_for(pool, server.base_url), out, max_cost=0.0072)
+        config = settings_for(pool, server.base_url, "models.agent.max_new_tokens=100")
+        built = build(config, out, max_cost=0.0045)
         spent = sum(row.cost or 0 for row in read_records(out / "usage.jsonl", Usage))
-        assert built.reached and 0.0002 < spent <= 0.0072
+        assert built.reached and 0.0002 < spent <= 0.0045
         tokens = 7 * len(server.payloads) + 4 * 3 * len(server.payloads)
         assert spent == pytest.approx(tokens / 1e6)
 

@@ -8,11 +8,11 @@ from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from srpo.building.drawing import rendered
-from srpo.building.stage import CHAIN, Files, StageCount, rejections
+from srpo.building.stage import CHAIN, Files, StageCount
 from srpo.data.clean import Cleaned, clean_sets, to_samples
 from srpo.data.config import BuildConfig
 from srpo.data.leakage import Corpus
-from srpo.records import write_records
+from srpo.records import iterate_places, read_record, write_records
 from srpo.types import Rejection, Sample, Source
 
 _ORDER: Final = ("sources", *CHAIN, "clean", "review")
@@ -46,10 +46,12 @@ def _samples(config: BuildConfig, cleaned: Cleaned, pictures: Sequence[Source]) 
 
 
 def _write_rejections(files: Files, new: Sequence[Rejection]) -> None:
-    """Put those of this stage in the place of its earlier ones, and all in the order of stages and sets."""
-    old = rejections(files.folder)
-    rows = [*(row for row in old if row.stage != "clean"), *new]
-    last = len(files.order), 0
-    rows.sort(key=lambda row: (_ORDER.index(row.stage), files.order.get(row.id, last)))
-    if rows != old or not files.folder.rejections.exists():
-        write_records(files.folder.rejections, rows)
+    """Put those of this stage in the place of its earlier ones, and all in the order of stages and sets.
+
+    A file of many whole sets: no more than one row is in memory.
+    """
+    path, last = files.folder.rejections, (len(files.order), 0)
+    rows = iterate_places(path, Rejection) if path.exists() else ()
+    old = [((_ORDER.index(r.stage), files.order.get(r.id, last)), place) for place, r in rows if r.stage != "clean"]
+    kept = (read_record(path, place, Rejection) for _, place in sorted(old, key=lambda row: row[0]))
+    write_records(path, (row for part in (kept, new) for row in part))

@@ -12,7 +12,7 @@ from srpo.building.cleaning import clean
 from srpo.building.drawing import Drawer
 from srpo.building.leaks import load_corpus
 from srpo.building.settings import check_inputs, check_settings, input_files, may_change
-from srpo.building.stage import CHAIN, Files, StageCount, rejections, run_stage
+from srpo.building.stage import CHAIN, PASSED, Files, StageCount, run_stage
 from srpo.data import chain
 from srpo.data.agents import Agents, load_prompts
 from srpo.data.chain.cells import Pool
@@ -25,7 +25,7 @@ from srpo.data.near import nearest
 from srpo.data.sources import take_sources
 from srpo.errors import DataError
 from srpo.progress import Bars
-from srpo.records import read_records
+from srpo.records import iterate_records, read_records
 from srpo.runs import RunFolder
 from srpo.types import CELLS, DataStage, DraftSet, Rejection, Source, Usage
 
@@ -120,24 +120,25 @@ class _Builder:
         return built
 
     def _taken(self, chosen: list[Source]) -> StageCount:
-        dropped = [row for row in rejections(self._folder) if row.stage == "sources"]
-        return StageCount("sources", len(chosen) + len(dropped), len(chosen), Counter(row.reason for row in dropped))
+        rows = iterate_records(self._folder.rejections, Rejection) if self._folder.rejections.exists() else ()
+        dropped = Counter(row.reason for row in rows if row.stage == "sources")
+        return StageCount("sources", len(chosen) + dropped.total(), len(chosen), dropped)
 
     def _query(self, files: Files, chosen: list[Source]) -> StageCount:
-        units = pending_queries(self._config, files, chosen)
-        count = run_stage(files, "query", units, self._proposals(files), self._ledger, self._bars)
-        count.waiting = len(pending_queries(self._config, files, chosen))
-        return _counted(count, files, len(chosen))
+        reasons, count = files.reasons("query"), StageCount("query", len(chosen), 0)
+        units = pending_queries(self._config, reasons, chosen)
+        reasons |= run_stage(files, count, units, self._proposals(files), self._ledger, self._bars)
+        return _counted(count, reasons, len(pending_queries(self._config, reasons, chosen)))
 
     def _run(self, stage: DataStage, files: Files, sources: list[Source]) -> StageCount:
-        before = files.through(CHAIN[CHAIN.index(stage) - 1])
-        units = pending_sets(files, stage, before)
-        count = run_stage(files, stage, units, self._work(stage, sources), self._ledger, self._bars)
-        count.waiting = len(pending_sets(files, stage, before))
-        return _counted(count, files, len(before))
+        before, reasons = files.through(CHAIN[CHAIN.index(stage) - 1]), files.reasons(stage)
+        count = StageCount(stage, len(before), 0)
+        units = [one for name, one in before.items() if name not in reasons]
+        reasons |= run_stage(files, count, units, self._work(stage, sources), self._ledger, self._bars)
+        return _counted(count, reasons, len(before.keys() - reasons.keys()))
 
     def _proposals(self, files: Files) -> Callable[[list[Source]], list[chain.Outcome]]:
-        done: dict[str, DraftSet | Rejection] = {**files.through("query"), **files.dropped("query")}
+        done: dict[str, DraftSet | str] = {**files.reasons("query"), **files.through("query")}
         return lambda chunk: chain.propose(self._crew, chunk, done)
 
     def _work(self, stage: DataStage, sources: list[Source]) -> Callable[[list[DraftSet]], list[chain.Outcome]]:
@@ -162,10 +163,10 @@ class _Builder:
         return [folder.sources, *map(folder.stage, CHAIN), folder.rejections, folder.usage, folder.sets, folder.samples]
 
 
-def _counted(count: StageCount, files: Files, entered: int) -> StageCount:
-    """With the numbers of the stage's files, whichever start wrote them."""
-    count.entered, count.through = entered, len(files.through(count.stage))
-    count.dropped = Counter(row.reason for row in files.dropped(count.stage).values())
+def _counted(count: StageCount, reasons: Mapping[str, str], waiting: int) -> StageCount:
+    """With the numbers of all starts."""
+    count.dropped = Counter(reason for reason in reasons.values() if reason != PASSED)
+    count.through, count.waiting = len(reasons) - count.dropped.total(), waiting
     return count
 
 
@@ -183,23 +184,14 @@ def order_of(config: BuildConfig, sources: list[Source]) -> dict[str, tuple[int,
     return {chain.set_id(source.id, n): (i, n) for i, source in enumerate(sources) for n in numbers}
 
 
-def pending_queries(config: BuildConfig, files: Files, sources: list[Source]) -> list[Source]:
+def pending_queries(config: BuildConfig, reasons: Mapping[str, str], sources: list[Source]) -> list[Source]:
     """Pictures with a query that is not done and still to be made."""
-    done: Mapping[str, DraftSet | Rejection] = {**files.through("query"), **files.dropped("query")}
 
     def is_pending(source: Source) -> bool:
         for number in range(config.queries_per_image):
-            row = done.get(chain.set_id(source.id, number))
-            if row is None:
-                return True
-            if isinstance(row, Rejection) and row.reason == NOTHING:
-                return False
+            reason = reasons.get(chain.set_id(source.id, number))
+            if reason is None or reason == NOTHING:
+                return reason is None
         return False
 
     return [source for source in sources if is_pending(source)]
-
-
-def pending_sets(files: Files, stage: DataStage, before: Mapping[str, DraftSet]) -> list[DraftSet]:
-    """Sets that the stage before let through and this one has not done."""
-    done = files.through(stage).keys() | files.dropped(stage).keys()
-    return [one for name, one in before.items() if name not in done]

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from srpo.building.dataset import order_of
-from srpo.building.stage import CHAIN, Files
+from srpo.building.stage import CHAIN, PASSED, Files
 from srpo.data.agents import PLAYERS, PROMPTS
 from srpo.data.config import BuildConfig
 from srpo.data.folder import DatasetFolder
@@ -114,13 +114,19 @@ def estimate(config: BuildConfig, out: Path, limit: int | None = None) -> Estima
     pictures = pictures if limit is None else min(limit, pictures)
     files = Files(folder, order_of(config, sources[:limit]))
     usage = list(iterate_records(folder.usage, Usage)) if folder.usage.exists() else []
-    finished = {stage: (len(files.through(stage)), len(files.dropped(stage))) for stage in CHAIN}
+    finished = {stage: _finished(files, stage) for stage in CHAIN}
     units, sets = _flow(pictures * config.queries_per_image, finished)
     everything = Files(folder, order_of(config, sources))
-    done = {stage: len(everything.through(stage)) + len(everything.dropped(stage)) for stage in CHAIN}
+    done = {stage: sum(_finished(everything, stage)) for stage in CHAIN}
     measures = _Measures(usage, done)
     loads = [load for stage in CHAIN for load in _loads(config, stage, units[stage], measures)]
     return Estimate(pictures, tuple(loads), bool(usage), sets)
+
+
+def _finished(files: Files, stage: DataStage) -> tuple[int, int]:
+    """Sets that a stage has let through, and that it has dropped."""
+    reasons = list(files.reasons(stage).values())
+    return reasons.count(PASSED), len(reasons) - reasons.count(PASSED)
 
 
 def _given(config: BuildConfig, out: Path) -> int:

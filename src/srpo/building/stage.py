@@ -24,6 +24,9 @@ CHUNK: Final = 16
 CHAIN: Final[tuple[DataStage, ...]] = ("query", "reasoning", "reflection", "adjudication", "cells")
 """The stages that ask models, in order."""
 
+PASSED: Final = ""
+"""Stands for the reason of a set that was not dropped."""
+
 
 @dataclass
 class StageCount:
@@ -50,14 +53,14 @@ class Files:
 
     def through(self, stage: DataStage) -> dict[str, DraftSet]:
         """The sets that a stage has let through, in their order, whatever the order of the rows."""
-        path = self.folder.stage(stage)
-        repair(path)
-        rows = iterate_records(path, DraftSet) if path.exists() else ()
-        return self._sorted({row.id: row for row in rows})
+        found = {row.id: row for row in _rows(self.folder.stage(stage), DraftSet) if row.id in self.order}
+        return {name: found[name] for name in sorted(found, key=self.order.__getitem__)}
 
-    def dropped(self, stage: DataStage) -> dict[str, Rejection]:
-        """The sets that a stage has dropped."""
-        return self._sorted({row.id: row for row in rejections(self.folder) if row.stage == stage})
+    def reasons(self, stage: DataStage) -> dict[str, str]:
+        """Every set that a stage is done with -> why it was dropped, or `PASSED`."""
+        passed = {row.id: PASSED for row in _rows(self.folder.stage(stage), DraftSet) if row.id in self.order}
+        rejected = _rows(self.folder.rejections, Rejection)
+        return passed | {row.id: row.reason for row in rejected if row.stage == stage and row.id in self.order}
 
     def append(self, stage: DataStage, outcomes: Iterable[Outcome]) -> None:
         """Write what is known now.  A kill between the two files is mended by the next start, which makes the rest."""
@@ -65,33 +68,21 @@ class Files:
         _append(self.folder.stage(stage), [one.through for one in found if one.through])
         _append(self.folder.rejections, [one.dropped for one in found if one.dropped])
 
-    def _sorted(self, rows: Mapping[str, R]) -> dict[str, R]:
-        return {name: rows[name] for name in sorted(rows.keys() & self.order.keys(), key=self.order.__getitem__)}
-
-
-R = TypeVar("R", DraftSet, Rejection)
-
-
-def rejections(folder: DatasetFolder) -> list[Rejection]:
-    """All that was dropped so far."""
-    repair(folder.rejections)
-    return list(iterate_records(folder.rejections, Rejection)) if folder.rejections.exists() else []
-
 
 def run_stage(
     files: Files,
-    stage: DataStage,
+    count: StageCount,
     units: Sequence[U],
     work: Callable[[list[U]], list[Outcome]],
     ledger: Ledger,
     bars: Bars,
-) -> StageCount:
+) -> dict[str, str]:
     """Do the units that are left, `work` by chunk, until all are done or a cap is reached.
 
-    `waiting` counts the outcomes that wait; what was not begun is for the caller to count.
+    Returns the sets that are done now, as `Files.reasons`.  The time, and why the first set waits, go into `count`.
     """
-    ledger.stage, start = stage, time.monotonic()
-    count = StageCount(stage, 0, 0)
+    stage, start, done = count.stage, time.monotonic(), dict[str, str]()
+    ledger.stage = stage
     with bars(stage, len(units), 0) as advance:
         for first in range(0, len(units), CHUNK):
             if ledger.reached is not None:
@@ -99,14 +90,21 @@ def run_stage(
             chunk = list(units[first : first + CHUNK])
             outcomes = work(chunk)
             files.append(stage, outcomes)
-            waits = [one.waits for one in outcomes if one.waits is not None]
-            count.waiting += len(waits)
-            count.why = count.why or next(iter(waits), "")
+            done |= {one.id: one.dropped.reason if one.dropped else PASSED for one in outcomes if one.waits is None}
+            count.why = count.why or next((one.waits for one in outcomes if one.waits is not None), "")
             advance(len(chunk))
     count.seconds = time.monotonic() - start
     if units:
         files.folder.record_seconds(stage, count.seconds)
-    return count
+    return done
+
+
+R = TypeVar("R", DraftSet, Rejection)
+
+
+def _rows(path: Path, kind: type[R]) -> Iterable[R]:
+    repair(path)
+    return iterate_records(path, kind) if path.exists() else ()
 
 
 def _append(path: Path, rows: Sequence[DraftSet] | Sequence[Rejection]) -> None:

@@ -20,6 +20,9 @@ OUTAGE: Final = 8
 """So many calls that all fail mean that a server is down or refuses us, not that the items are bad."""
 
 _UNREACHED: Final = ("error: cannot reach", "error: not sent")
+_OWN_FAULT: Final = tuple(f"error: the server answered {status}:" for status in (400, 413, 415, 422))
+"""Answers that say no to one request: those that always fail come together in time, and must not stop every start."""
+
 _PASSING: Final = ("timeout", "error")
 
 
@@ -92,7 +95,7 @@ class Crew:
     def _check(self, name: str, reasons: Sequence[str | None]) -> None:
         """Raises ModelError if all calls failed, and it is the server that failed them."""
         failed = [reason for reason in reasons if reason is not None]
-        if not reasons or len(failed) < len(reasons) or any(reason.startswith(CAP) for reason in failed):
+        if not reasons or len(failed) < len(reasons) or any(reason.startswith((CAP, *_OWN_FAULT)) for reason in failed):
             return
         if len(failed) >= OUTAGE or all(reason.startswith(_UNREACHED) for reason in failed):
             settings = self.config.models[name]

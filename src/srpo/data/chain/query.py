@@ -20,8 +20,8 @@ def set_id(source: str, number: int) -> str:
     return content_id("set", source, number)
 
 
-def propose(crew: Crew, sources: Sequence[Source], done: Mapping[str, DraftSet | Rejection]) -> list[Outcome]:
-    """Outcomes of the queries that are not done, picture by picture.
+def propose(crew: Crew, sources: Sequence[Source], done: Mapping[str, DraftSet | str]) -> list[Outcome]:
+    """Outcomes of the queries that are not done, picture by picture; `done` has sets, or why they were dropped.
 
     Queries about one picture are made one after the other, as each is told the requests before it.  After one that
     finds nothing there are no more, and while one waits so do those after it.
@@ -43,18 +43,25 @@ def propose(crew: Crew, sources: Sequence[Source], done: Mapping[str, DraftSet |
 
 
 def _known(
-    source: Source, number: int, done: Mapping[str, DraftSet | Rejection], found: Mapping[str, Outcome]
+    source: Source, number: int, done: Mapping[str, DraftSet | str], found: Mapping[str, Outcome]
 ) -> list[str] | None:
     """Requests of the queries before, or none if this one is not to be made."""
     questions = []
     for before in range(number):
         name = set_id(source.id, before)
-        made = done.get(name) or found[name].through or found[name].dropped
-        if made is None or (isinstance(made, Rejection) and made.reason == NOTHING):
+        made = done[name] if name in done else _made(found.get(name))
+        if made is None or made == NOTHING:
             return None
         if isinstance(made, DraftSet):
             questions.append(made.cells["hazard"].question)
     return questions
+
+
+def _made(outcome: Outcome | None) -> DraftSet | str | None:
+    """The set, or why it was dropped; none if it waits, or waits for one that does."""
+    if outcome is None or outcome.waits is not None:
+        return None
+    return outcome.dropped.reason if outcome.dropped else outcome.through
 
 
 def _outcome(crew: Crew, source: Source, name: str, question: Question[parse.Query], known: Sequence[str]) -> Outcome:
