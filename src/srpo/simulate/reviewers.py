@@ -1,28 +1,33 @@
 """People who decide by the truth and err at stated rates; what they decide goes through the store of reviews.
 
 Each looks at what is assigned to them without seeing the others, and somebody else settles what they disagree about.
-The store keeps every decision as it is made, so a simulation that is killed goes on where it was.
+A simulation that is killed goes on where the store of reviews was.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable
+from itertools import islice
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from pydantic import Field
 
 from srpo.config import Settings
-from srpo.records import content_id
+from srpo.data.folder import DatasetFolder
+from srpo.data.settle import sample_sha256
+from srpo.records import content_id, read_records
 from srpo.review.plan import Plan
-from srpo.review.shown import Shown
-from srpo.review.store import Role, Store, draft_review
+from srpo.review.store import Role, Store, now
 from srpo.simulate.errors import Draw
 from srpo.simulate.truth import Scenes, judge_sample, mending, spoiled
 from srpo.types import Decision, Edit, Review, Sample
 
 ADJUDICATOR: Final = "adjudicator"
 SOURCE: Final = "srpo world review"
+
+_TOGETHER: Final = 100
+"""Reviews of one transaction."""
 
 
 class SimulatedReviewers(Settings):
@@ -54,31 +59,43 @@ def review_run(run: Path, pool: Path, settings: SimulatedReviewers) -> Reviewed:
 
     Raises DataError if the folder has no samples, or a picture is not of the pool.
     """
-    scenes = Scenes(pool, run)
+    scenes, folder = Scenes(pool, run), DatasetFolder(run)
     names = tuple(f"simulated-{number + 1}" for number in range(settings.reviewers))
-    plan = Plan(reviewers=names, per_item=settings.reviewers, seed=settings.seed)
-    with Store.open(run, plan) as store:
-        decisions = sum(1 for name in names for _ in _decide_all(store, name, "reviewer", scenes, settings))
-        settled = sum(1 for _ in _decide_all(store, ADJUDICATOR, "adjudicator", scenes, settings))
+    with Store.open(run, Plan(reviewers=names, per_item=settings.reviewers, seed=settings.seed)) as store:
+        samples = read_records(folder.samples, Sample)
+        made = {review.id for review in store.reviews()}
+        decisions = _add(
+            store, made, (_review(s, name, "reviewer", scenes, settings) for s in samples for name in names)
+        )
+        disputed = [item.sample for item in store.disagreements()]
+        settled = _add(store, made, (_review(s, ADJUDICATOR, "adjudicator", scenes, settings) for s in disputed))
         store.export(run)
     return Reviewed(decisions + settled, settled)
 
 
-def _decide_all(store: Store, name: str, role: Role, scenes: Scenes, settings: SimulatedReviewers) -> Iterator[Review]:
-    while (item := store.next_item(name, role)) is not None:
-        choice = choose(item.sample, name, scenes, settings)
-        review = draft_review(
-            item,
-            name,
-            choice.decision,
-            role=role,
-            edit=choice.edit,
-            blind=role == "reviewer",
-            id=_id(item, name, role),
-            source=SOURCE,
-        )
-        store.decide(review, item.version)
-        yield review
+def _add(store: Store, made: Collection[str], reviews: Iterable[Review]) -> int:
+    """Keep new reviews, so many at a time that the disk does not wait for each; returns how many."""
+    new = (review for review in reviews if review.id not in made)
+    count = 0
+    while some := list(islice(new, _TOGETHER)):
+        count += store.add(some)
+    return count
+
+
+def _review(sample: Sample, name: str, role: Role, scenes: Scenes, settings: SimulatedReviewers) -> Review:
+    choice, shown = choose(sample, name, scenes, settings), sample_sha256(sample)
+    return Review(
+        id=content_id("review", shown, name, role),
+        sample=sample.id,
+        sample_sha256=shown,
+        reviewer=name,
+        role=role,
+        decision=choice.decision,
+        edit=choice.edit,
+        blind=role == "reviewer",
+        time=now(),
+        source=SOURCE,
+    )
 
 
 def choose(sample: Sample, name: str, scenes: Scenes, settings: SimulatedReviewers) -> _Choice:
@@ -95,7 +112,3 @@ def choose(sample: Sample, name: str, scenes: Scenes, settings: SimulatedReviewe
     if edit is None or not Draw("mend", settings.seed, sample.id).happens("mend", settings.edits):
         return _Choice("drop")
     return _Choice("edit", spoiled(edit) if draw.happens("edit error", settings.edit_errors) else edit)
-
-
-def _id(item: Shown, name: str, role: Role) -> str:
-    return content_id("review", item.sha256, name, role)
