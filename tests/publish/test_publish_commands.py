@@ -46,8 +46,9 @@ def test_export_says_what_it_wrote(run, tmp_path):
     assert "pushed" not in said
 
 
-def test_audit_alone_reads_what_nobody_has_reviewed(tmp_path):
+def test_audit_alone_reads_all_samples_whatever_people_say(tmp_path):
     folder = dataset(tmp_path / "run", train=20, val=1)
+    review(folder, read_records(folder.samples, Sample), lambda number, name: "drop")
     said = command("audit", folder.path, "--out", tmp_path / "audit.json")
     assert "shortcut audit of 84 samples (21 of 21 sets complete, 21 clusters" in said
     assert "chance 0.500, one modality at most 0.833" in said

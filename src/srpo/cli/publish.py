@@ -81,7 +81,7 @@ def audit(
 ) -> None:
     """Try to tell hazards by the request or the picture alone: what succeeds is a shortcut.
 
-    Reads all samples that the machines let through, reviewed or not.
+    Reads all samples that the machines let through, whatever people say of them.
 
     Example: srpo build audit runs/ssui
     """

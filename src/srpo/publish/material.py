@@ -96,10 +96,7 @@ def read_material(path: Path, *, unreviewed: bool) -> Material:
     A set is published if people have kept all of its cells; with `unreviewed` also if nobody has decided some of them.
     Raises DataError if the folder is not a dataset's, a file is missing or broken, or nothing is left to publish.
     """
-    RunFolder.open(path)
-    folder = DatasetFolder(path)
-    config = load_config(folder.config, [], BuildConfig)
-    samples = _samples(folder)
+    folder, config, samples = read_samples(path)
     reviews = _reviews(folder, unreviewed)
     settled = settle(samples, reviews)
     unused = {id(one.review) for one in settled.unused}
@@ -132,13 +129,20 @@ def read_material(path: Path, *, unreviewed: bool) -> Material:
     return material
 
 
-def _samples(folder: DatasetFolder) -> list[Sample]:
+def read_samples(path: Path) -> tuple[DatasetFolder, BuildConfig, list[Sample]]:
+    """What machines let through, whatever people say of it.
+
+    Raises DataError if the folder is not a dataset's or holds no sample, and ConfigError for broken settings.
+    """
+    RunFolder.open(path)
+    folder = DatasetFolder(path)
+    config = load_config(folder.config, [], BuildConfig)
     if not folder.samples.exists():
         raise DataError(f"{folder.samples}: no such file; finish the dataset with `srpo build` first")
     samples = read_records(folder.samples, Sample)
     if not samples:
         raise DataError(f"{folder.samples}: holds no sample; {folder.rejections.name} says why all were dropped")
-    return samples
+    return folder, config, samples
 
 
 def _reviews(folder: DatasetFolder, unreviewed: bool) -> list[Review]:

@@ -14,7 +14,7 @@ from srpo.publish.audit import Audit, audit
 from srpo.publish.card import Release, render_card
 from srpo.publish.columns import load
 from srpo.publish.croissant import build_croissant
-from srpo.publish.material import Material, read_material
+from srpo.publish.material import Material, read_material, read_samples
 from srpo.publish.place import MANIFEST, Publication, beside, check_place, move
 from srpo.publish.push import check_push, push
 from srpo.publish.rows import VERSION, Tier, build_rows
@@ -87,12 +87,13 @@ def publish(plan: PublishPlan, bars: Bars) -> Published:
 
 
 def audit_folder(path: Path, bars: Bars, seed: int | None = None) -> Audit:
-    """Audit all samples of a dataset folder, reviewed or not; the seed is the dataset's unless one is given.
+    """Audit all samples of a dataset folder, whatever people say of them, with its seed unless one is given.
 
-    Raises DataError if the dataset is not finished or a picture cannot be read.
+    Raises DataError if the dataset is not finished or a picture cannot be read, and ConfigError without scikit-learn.
     """
-    material = read_material(path, unreviewed=True)
-    return audit(material.samples, path, material.config.seed if seed is None else seed, bars)
+    load("sklearn")
+    folder, config, samples = read_samples(path)
+    return audit(samples, folder.path, config.seed if seed is None else seed, bars)
 
 
 def _check_wishes(plan: PublishPlan) -> None:
