@@ -11,6 +11,15 @@ from srpo.stats import bounds as bounds_of
 TRUTH, SENSITIVITY, SPECIFICITY = 0.3, 0.9, 0.75
 
 
+def test_holm_is_that_of_statsmodels() -> None:
+    from statsmodels.stats.multitest import multipletests
+
+    rng = np.random.default_rng(3)
+    for size in (1, 2, 40):
+        values = (rng.random(size) ** 3).round(2).tolist()  # with ties
+        assert holm(values) == pytest.approx(multipletests(values, method="holm")[1].tolist())
+
+
 def test_holm_gives_the_known_values() -> None:
     assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
     assert holm([]) == []

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Final
 
+import numpy as np
 from scipy.stats import binomtest, norm
 
 from srpo.stats.intervals import LEVEL, cluster_totals
@@ -43,11 +44,13 @@ def holm(p_values: Sequence[float]) -> list[float]:
     """
     if not all(0 <= p <= 1 for p in p_values):  # also false for NaN
         raise ValueError(f"p-values lie between 0 and 1, got {list(p_values)}")
-    if not p_values:
-        return []
-    from statsmodels.stats.multitest import multipletests  # slow to import
-
-    return [float(p) for p in multipletests(p_values, method="holm")[1]]
+    # statsmodels' own function collects garbage at every call: a fifth of a second in a process that holds a model.
+    given = np.asarray(p_values, dtype=float)
+    order = given.argsort(kind="stable")
+    steps = np.maximum.accumulate(given[order] * np.arange(len(given), 0, -1))
+    adjusted = np.empty_like(given)
+    adjusted[order] = np.minimum(steps, 1.0)
+    return [float(p) for p in adjusted]
 
 
 def minimum_detectable_difference(clusters: int, discordant_share: float) -> float:
