@@ -13,7 +13,7 @@ from typing import Annotated, Final, NoReturn
 import typer
 
 from srpo import __version__
-from srpo.cli import bench, benchmarks, compare, evaluate, export, judge, serve, stages, world
+from srpo.cli import bench, benchmarks, build, compare, evaluate, export, judge, publish, review, serve, stages, world
 from srpo.cli.terminal import harmless, say
 from srpo.errors import SrpoError
 
@@ -59,6 +59,10 @@ for _command in (
     serve.serve,
 ):
     app.command()(_command)
+build.app.command("export")(publish.export)
+build.app.command("audit")(publish.audit)
+app.add_typer(build.app, name="build")
+app.add_typer(review.app, name="review")
 app.add_typer(judge.app, name="judge")
 app.add_typer(benchmarks.app, name="benchmarks")
 app.add_typer(world.app, name="world")

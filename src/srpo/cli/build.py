@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
-from typer.core import TyperGroup
 
+from srpo.cli.groups import default_group
 from srpo.cli.terminal import OverridesArgument, console, say
 from srpo.config import load_config
 from srpo.data.config import BuildConfig
@@ -27,17 +27,8 @@ _WIDTH: Final = 130
 """Columns in which no figure of a table is cut."""
 
 
-class BuildGroup(TyperGroup):
-    """A group whose first word may also be a configuration or an option: then the stages are meant."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        if args and args[0] not in self.commands and args[0] != "--help":
-            args = [STAGES, *args]
-        return super().parse_args(ctx, args)
-
-
 app = typer.Typer(
-    cls=BuildGroup,
+    cls=default_group(STAGES),
     no_args_is_help=True,
     subcommand_metavar="CONFIG | COMMAND",
     help="""Build a dataset of minimal sets from a folder of pictures, or publish one.
@@ -47,11 +38,6 @@ app = typer.Typer(
     Example: srpo build ssui-openai images.folder=photos images.licence=CC-BY-4.0 --dry-run
     """,
 )
-
-
-@app.callback()
-def _group() -> None:
-    """Makes a group of the application, whatever the number of its commands."""
 
 
 @app.command(STAGES)

@@ -6,12 +6,12 @@ import json
 import shlex
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Final, Literal, NamedTuple
 
 import typer
-from typer.core import TyperGroup
 
 from srpo.calibrate.human import Flag, FormName
+from srpo.cli.groups import default_group
 from srpo.cli.stages import judge as judge_run
 from srpo.cli.stages import opened
 from srpo.cli.terminal import RunArgument, console, say
@@ -32,19 +32,8 @@ STAGE: Final = "branches"
 """Name of the stage among the commands of the group: what `srpo judge RUN` means."""
 
 
-class JudgeGroup(TyperGroup):
-    """A group whose first word may also be a run folder or an option of the stage: then the stage is meant."""
-
-    default = STAGE
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        if args and args[0] not in self.commands and args[0] != "--help":
-            args = [STAGE, *args]
-        return super().parse_args(ctx, args)
-
-
 app = typer.Typer(
-    cls=JudgeGroup,
+    cls=default_group(STAGE),
     no_args_is_help=True,
     subcommand_metavar="RUN | COMMAND",
     help="""Judge the branches of a run, or hold a judge against people.

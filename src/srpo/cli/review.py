@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 import typer
-from typer.core import TyperGroup
 
+from srpo.cli.groups import default_group
 from srpo.cli.terminal import console, say
 from srpo.errors import ConfigError
 
@@ -17,17 +17,8 @@ PAGE: Final = "page"
 FormName = Literal["jsonl", "label-studio", "argilla", "csv"]
 
 
-class ReviewGroup(TyperGroup):
-    """A group whose first word may also be a folder or an option of the server: then the server is meant."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        if args and args[0] not in self.commands and args[0] != "--help":
-            args = [PAGE, *args]
-        return super().parse_args(ctx, args)
-
-
 app = typer.Typer(
-    cls=ReviewGroup,
+    cls=default_group(PAGE),
     no_args_is_help=True,
     subcommand_metavar="RUN | COMMAND",
     help="""Let people decide what stays in a dataset, in a browser on this machine.
