@@ -9,6 +9,7 @@ checks.json the table of checks
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -31,9 +32,6 @@ from srpo.simulate.settings import AGENT
 from srpo.world.dataset import LICENCE
 from srpo.world.pool import PoolFolder, write_pool
 
-PICTURES_PER_SET: Final = 7.0
-"""Pictures with a hazard for each set that is wanted; measured at the default error rates (`docs/ssui_world.md`)."""
-
 _MODELS: Final = {"agent": AGENT, "judge": "world-judge", "judge_b": "world-judge-b"}
 
 
@@ -48,11 +46,16 @@ class WorldDataset:
     failures: float
     seed: int
     pictures: int | None = None
-    """Pictures with a hazard; none = `PICTURES_PER_SET` for each set."""
+    """Pictures with a hazard; none = as many as should do."""
 
     @property
     def pool(self) -> Path:
         return self.out / "pool"
+
+    @property
+    def wanted_pictures(self) -> int:
+        """Pictures with a hazard.  At the default rates 5.5 of them make a set (`docs/ssui_world.md`), give or take."""
+        return self.pictures or round(5.6 * self.sets + 10 * math.sqrt(self.sets))
 
     @property
     def build(self) -> Path:
@@ -94,7 +97,7 @@ def make_dataset(
 
 def _draw(plan: WorldDataset, say: Callable[[str], None]) -> None:
     """The pool, unless it is there; what it was drawn for is kept beside it."""
-    wanted = {"pictures": plan.pictures or round(PICTURES_PER_SET * plan.sets), "seed": plan.seed}
+    wanted = {"pictures": plan.wanted_pictures, "seed": plan.seed}
     note = plan.out / "pool.json"
     if note.exists() and json.loads(note.read_text(encoding="utf-8")) != wanted:
         raise DataError(f"{note}: the folder holds a dataset of other pictures or another seed; choose another folder")
