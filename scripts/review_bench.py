@@ -17,7 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from PIL import Image as Picture
 from rich.console import Console
@@ -38,6 +38,13 @@ PEOPLE: Final = ("Ada", "Bob")
 Action = Callable[[int], object]
 
 
+class Measured(NamedTuple):
+    """Seconds of every time, and mean seconds of processor time, which other programs do not lengthen."""
+
+    times: list[float]
+    busy: float
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--items", type=int, default=10_000, help="items, four per set")
@@ -55,26 +62,26 @@ def main() -> None:
             show(rows, asked.items, opening, bool(store.searchable))
 
 
-def show(rows: list[tuple[str, list[float]]], items: int, opening: float, searchable: bool) -> None:
+def show(rows: list[tuple[str, Measured]], items: int, opening: float, searchable: bool) -> None:
     title = (
         f"{items:,} items, {platform.machine()}, {'FTS5' if searchable else 'no FTS5'}; first opening {opening:.1f} s"
     )
     table = Table(title=title, title_justify="left")
-    for column in ("action", "n", "p50 ms", "p95 ms", "max ms"):
+    for column in ("action", "n", "p50 ms", "p95 ms", "max ms", "CPU ms"):
         table.add_column(column, justify="left" if column == "action" else "right")
-    for label, times in rows:
+    for label, (times, busy) in rows:
         points = statistics.quantiles(times, n=20, method="inclusive")
-        table.add_row(label, str(len(times)), *(f"{1000 * t:.1f}" for t in (points[9], points[18], max(times))))
+        table.add_row(label, str(len(times)), *(f"{1000 * t:.1f}" for t in (points[9], points[18], max(times), busy)))
     Console(width=100).print(table)
 
 
-def measure(action: Action, repeats: int) -> list[float]:
-    times = []
+def measure(action: Action, repeats: int) -> Measured:
+    times, busy = [], time.process_time()
     for turn in range(repeats):
         begin = time.perf_counter()
         action(turn)
         times.append(time.perf_counter() - begin)
-    return times
+    return Measured(times, (time.process_time() - busy) / repeats)
 
 
 def actions(store: Store, items: int) -> Iterator[tuple[str, Action]]:

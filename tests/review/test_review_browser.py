@@ -298,6 +298,11 @@ def test_a_server_that_is_gone_costs_nothing(chromium: Any, tmp_path: Path) -> N
     desk.close()
 
 
+def test_no_column_is_cut(desk: Desk) -> None:
+    widths = "nodes => nodes.map(node => [node.id, node.scrollWidth - node.clientWidth])"
+    assert desk.page.locator("#list, #item, #decide").evaluate_all(widths) == [["list", 0], ["item", 0], ["decide", 0]]
+
+
 def test_focus_is_seen_and_stays_where_it_was(desk: Desk) -> None:
     page = desk.page
     for _ in range(25):

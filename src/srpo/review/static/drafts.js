@@ -1,6 +1,6 @@
 // Decisions that were begun and not saved; they stay with the tab, through a reload or a stopped server.
 
-import { isTouched, newForm, page } from "./state.js";
+import { byStep, isTouched, newForm, page } from "./state.js";
 
 const STORE = "srpo-review-drafts";
 const MOST = 50;
@@ -34,5 +34,5 @@ export function dropDraft(item, person) {
 // The form of an item: what was begun on these words, or a fresh one.
 export function formOf(item, person) {
   const found = all(), name = keyOf(item, person);
-  return Object.hasOwn(found, name) ? { ...newForm(item), ...found[name] } : newForm(item);
+  return Object.hasOwn(found, name) ? { ...newForm(item), ...found[name], steps: byStep(found[name].steps) } : newForm(item);
 }

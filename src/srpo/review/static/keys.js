@@ -44,7 +44,7 @@ function second(key, act) {
 }
 
 function single(key, event, act) {
-  if (key in SCORES) { waiting = ["score", SCORES[key]]; act.hint(SCORES[key] + ": press 1 to 5, or 0 to clear"); return true; }
+  if (Object.hasOwn(SCORES, key)) { waiting = ["score", SCORES[key]]; act.hint(SCORES[key] + ": press 1 to 5, or 0 to clear"); return true; }
   if (key === "f") { waiting = ["wrong"]; act.hint("first wrong step: press 1 to 6, 7 for the reply, or 0 for none"); return true; }
   if (/^[1-7]$/.test(key)) { act.editNumber(Number(key)); return true; }
   const arrows = event.target.matches?.("input[type=radio]") ? {} : { ArrowRight: act.next, ArrowLeft: act.previous };

@@ -10,13 +10,14 @@ export const page = {
   since: 0, // when the item was opened, in milliseconds
 };
 
-export const originalStep = (name) => page.item.steps.find((step) => step.name === name)?.text ?? "";
+// Words by step; a step of the data may be called like anything, even like a property that all objects have.
+export const byStep = (words) => Object.assign(Object.create(null), words);
 
 // A fresh form, filled from the own vote if there is one.
 export function newForm(item) {
   const own = item.own, edit = own?.edit;
   return {
-    steps: { ...(edit?.steps || {}) },
+    steps: byStep(edit?.steps),
     question: edit?.question ?? null,
     category: edit?.category ?? null,
     safety: own?.safety ?? null, difficulty: own?.difficulty ?? null, informativeness: own?.informativeness ?? null,
@@ -28,7 +29,7 @@ export function newForm(item) {
 
 // The edit of the form against the original; null if nothing is changed.
 export function editOf(form, item) {
-  const steps = {};
+  const steps = byStep();
   for (const step of item.steps) {
     const words = form.steps[step.name];
     if (words !== undefined && words.trim() !== step.text) steps[step.name] = words.trim();
