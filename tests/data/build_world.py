@@ -35,6 +35,8 @@ def world(pool: Path, before: Before = lambda payload, number: None, errors: flo
         early = before(payload, number)
         if early is not None:
             return early
+        if "prompt" in payload:
+            return Answer({"created": 0, "data": [{"b64_json": pictures.draw(payload["prompt"])}]})
         said = answer(ChatRequest.model_validate_json(json.dumps(payload)), pictures, settings)
         if said.refusal is not None:
             return Answer(chat(None, refusal=said.refusal))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from srpo.errors import ConfigError, DataError, ModelError
 from srpo.records import read_records
 from srpo.steps import split, well_formed
 from srpo.types import CELLS, DraftSet, Rejection, Sample, Usage
-from srpo.world.pool import write_pool
+from srpo.world.pool import PoolFolder, write_pool
 
 
 @pytest.fixture(scope="module")
@@ -233,6 +234,46 @@ def test_an_estimate_is_near_to_what_comes(pool: Path, whole: Path) -> None:
     guessed = estimate(settings_for(pool, "http://127.0.0.1:9/v1"), whole.with_name("none"))
     calls = sum(load.calls for load in guessed.loads)
     assert calls / 3 < sum(row.calls for row in usage) < sum(load.worst_calls for load in guessed.loads)
+
+
+def renderer_at(url: str) -> str:
+    return json.dumps({"model": "world-renderer", "base_url": url, "price": 0.04})
+
+
+def test_captions_are_drawn_all_or_none(pool: Path, tmp_path: Path) -> None:
+    captions, out = PoolFolder(pool).captions, tmp_path / "out"
+    with world(pool) as server:
+        images = json.dumps({"captions": str(captions), "licence": "CC0-1.0"})
+        config = settings_for(pool, server.base_url, f"images={images}", f"renderer={renderer_at(server.base_url)}")
+        assert [(load.stage, load.calls) for load in estimate(config, out).loads][0] == ("sources", 4)
+        for cap, named in (
+            ({"max_cost": 0.1}, "--max-cost 0.1: drawing 4 captions costs 0.16"),
+            ({"max_calls": 3}, "4"),
+        ):
+            with pytest.raises(ConfigError, match=named):
+                build(config, out, **cap)
+        assert server.payloads == []
+        built = build(config, out, max_calls=6)
+        assert len(server.payloads) == 6 and built.counts[0].through == 4
+        assert [row.role for row in built.usage] == ["render", "query"]
+        build(config, out, max_calls=8)
+        assert len(server.payloads) == 8
+
+
+def test_drawn_counterparts_are_drawn_once(pool: Path, tmp_path: Path) -> None:
+    """In one go, and stopped by caps again and again, among them ones between two pictures."""
+    found = []
+    with world(pool, errors=0.0) as server:
+        settings = (f"renderer={renderer_at(server.base_url)}", "cells={candidates: 1, render: true}")
+        config = settings_for(pool, server.base_url, *settings, "images.licence=CC0-1.0")
+        for name, caps in (("whole", [None]), ("parts", [30, 51, 54, 60, 70, 90, None])):
+            server.payloads.clear()
+            for cap in caps:
+                build(config, tmp_path / name, max_calls=cap)
+            drawn = [payload["prompt"] for payload in server.payloads if "prompt" in payload]
+            assert len(drawn) == len(set(drawn)) > 0
+            found.append((contents(tmp_path / name), sorted(drawn)))
+    assert found[0] == found[1]
 
 
 def test_a_folder_without_usable_pictures(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from srpo.building.cleaning import clean
-from srpo.building.drawing import Drawer
+from srpo.building.drawing import Drawer, check_drawing
 from srpo.building.leaks import load_corpus
 from srpo.building.settings import check_inputs, check_settings, input_files, may_change
 from srpo.building.stage import CHAIN, PASSED, Files, StageCount, run_stage
@@ -103,7 +103,9 @@ class _Builder:
 
     def build(self) -> Built:
         built = Built(unread=self._corpus.unread)
+        check_drawing(self._config, self._folder, self._ledger)
         built.waiting = take_sources(self._config, self._folder, self._bars, self._corpus)
+        self._ledger.catch_up()
         sources = read_sources(self._folder)
         chosen = sources[: self._options.limit]
         built.counts.append(self._taken(chosen))

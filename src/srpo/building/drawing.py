@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from srpo.data.captions import draw_source
 from srpo.data.chain import Dropped, Waits
 from srpo.data.config import BuildConfig
 from srpo.data.folder import DatasetFolder
 from srpo.data.leakage import Corpus
+from srpo.data.listing import read_captions
 from srpo.data.meter import CAP, Ledger
 from srpo.data.pictures import PictureRefused
 from srpo.data.render import Renderer, RenderFailed
 from srpo.data.taking import Taker
 from srpo.errors import ConfigError
 from srpo.records import append_records, iterate_records, repair
-from srpo.types import Source, Usage
+from srpo.types import Rejection, Source, Usage
 
 
 class Drawer:
@@ -65,6 +68,30 @@ class Drawer:
             cost=0.0 if failed and price is not None else price,
         )
         self._ledger.book(row)
+
+
+def captions_left(config: BuildConfig, folder: DatasetFolder) -> int:
+    """Captions of the user's that are to be drawn and have no row yet."""
+    if config.images.captions is None:
+        return 0
+    given = read_captions(Path(config.images.captions).expanduser())
+    taken = iterate_records(folder.sources, Source) if folder.sources.exists() else ()
+    refused = iterate_records(folder.rejections, Rejection) if folder.rejections.exists() else ()
+    done = sum(1 for _ in taken) + sum(row.stage == "sources" for row in refused)
+    return max(0, len(given) - done)
+
+
+def check_drawing(config: BuildConfig, folder: DatasetFolder, ledger: Ledger) -> None:
+    """Raises ConfigError if drawing all captions would pass a cap: pictures are drawn all, or none."""
+    repair(folder.sources)
+    repair(folder.rejections)
+    left = captions_left(config, folder)
+    price = (config.renderer.price if config.renderer else None) or 0.0
+    mend = "raise it, or give fewer captions"
+    if left and ledger.max_calls is not None and ledger.calls + left > ledger.max_calls:
+        raise ConfigError(f"--max-calls {ledger.max_calls}: drawing {left} captions takes as many calls; {mend}")
+    if left and ledger.max_cost is not None and ledger.cost + left * price > ledger.max_cost:
+        raise ConfigError(f"--max-cost {ledger.max_cost:g}: drawing {left} captions costs {left * price:g}; {mend}")
 
 
 def rendered(folder: DatasetFolder) -> list[Source]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from srpo.building.dataset import order_of
+from srpo.building.drawing import captions_left
 from srpo.building.stage import CHAIN, PASSED, Files
 from srpo.data.agents import PLAYERS, PROMPTS
 from srpo.data.config import BuildConfig
@@ -61,6 +62,9 @@ _REWRITTEN: Final = 0.3
 """Assumed rewrites of one path."""
 
 _PICTURES_TRIED: Final = 1.5
+_DRAWN: Final = 0.4
+"""Assumed share of sets for which no picture of the pool will do."""
+
 _SPLIT_VOTES: Final = 0.1
 """Assumed share of texts on which the first votes disagree."""
 
@@ -120,6 +124,9 @@ def estimate(config: BuildConfig, out: Path, limit: int | None = None) -> Estima
     done = {stage: sum(_finished(everything, stage)) for stage in CHAIN}
     measures = _Measures(usage, done)
     loads = [load for stage in CHAIN for load in _loads(config, stage, units[stage], measures)]
+    loads = [*_renders(config, "sources", _Units(*[captions_left(config, folder)] * 2)), *loads]
+    if config.cells.render:
+        loads += _renders(config, "cells", _Units(_DRAWN * units["cells"].expected, units["cells"].worst))
     return Estimate(pictures, tuple(loads), bool(usage), sets)
 
 
@@ -194,6 +201,15 @@ def _loads(config: BuildConfig, stage: DataStage, units: _Units, measures: _Meas
             tokens = calls * prompt, calls * written
             loads.append(Load(stage, role, name, calls, worst_calls, *tokens, cost_of(settings, *tokens), dear))
     return [load for load in loads if load.worst_calls]
+
+
+def _renders(config: BuildConfig, stage: DataStage, pictures: _Units) -> list[Load]:
+    """Pictures to be drawn, which have a price each."""
+    if config.renderer is None or not pictures.worst:
+        return []
+    price = config.renderer.price
+    cost, dear = (None if price is None else price * number for number in (pictures.expected, pictures.worst))
+    return [Load(stage, "render", "renderer", pictures.expected, pictures.worst, 0.0, 0.0, cost, dear)]
 
 
 def _shares(config: BuildConfig, role: str) -> list[tuple[str, float, float]]:

@@ -109,8 +109,9 @@ def _tell(built: Built, folder: Path, again: str) -> None:
     if built.unread:
         say(f"not compared: {len(built.unread)} pictures of benchmarks could not be read, first {built.unread[0]}")
     if built.reached is not None:
-        say(f"stopped: {built.reached}; what is finished is kept, raise the cap and run again: {again}")
-    if built.waiting:
+        left = f"{built.waiting} pictures or sets are left"
+        say(f"stopped: {built.reached}; {left} and what is finished is kept, raise the cap and run again: {again}")
+    elif built.waiting:
         why = next((count.why for count in built.counts if count.why), "")
         first = f" (first: {why})" if why else ""
         say(f"{built.waiting} pictures or sets wait{first}; run the same command again: {again}")

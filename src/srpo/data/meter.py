@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -48,19 +49,27 @@ class Ledger:
     """The cap that stopped a call, in words; none as long as none has."""
     made: list[Usage] = field(default_factory=list, init=False)
     """What was booked since the start."""
+    _rows: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
         repair(self.path)
-        for row in iterate_records(self.path, Usage) if self.path.exists() else ():
+        self.catch_up()
+        self.made.clear()
+
+    def catch_up(self) -> None:
+        """Add what others have written into the file since."""
+        rows = iterate_records(self.path, Usage) if self.path.exists() else iter(())
+        for row in islice(rows, self._rows, None):
             self._add(row)
 
     def book(self, row: Usage) -> None:
         """Add a row to the sums and to the file."""
-        self._add(row)
-        self.made.append(row)
         append_records(self.path, [row])
+        self._add(row)
 
     def _add(self, row: Usage) -> None:
+        self._rows += 1
+        self.made.append(row)
         self.calls += row.calls
         self.cost += row.cost or 0.0
 
