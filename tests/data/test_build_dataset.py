@@ -245,13 +245,12 @@ def test_captions_are_drawn_all_or_none(pool: Path, tmp_path: Path) -> None:
     with world(pool) as server:
         images = json.dumps({"captions": str(captions), "licence": "CC0-1.0"})
         config = settings_for(pool, server.base_url, f"images={images}", f"renderer={renderer_at(server.base_url)}")
-        assert [(load.stage, load.calls) for load in estimate(config, out).loads][0] == ("sources", 4)
-        for cap, named in (
-            ({"max_cost": 0.1}, "--max-cost 0.1: drawing 4 captions costs 0.16"),
-            ({"max_calls": 3}, "4"),
-        ):
-            with pytest.raises(ConfigError, match=named):
-                build(config, out, **cap)
+        first = estimate(config, out).loads[0]
+        assert (first.stage, first.role, first.calls, first.cost) == ("sources", "render", 4, pytest.approx(0.16))
+        with pytest.raises(ConfigError, match=r"--max-cost 0\.1: drawing 4 captions costs 0\.16"):
+            build(config, out, max_cost=0.1)
+        with pytest.raises(ConfigError, match="--max-calls 3: drawing 4 captions takes as many calls"):
+            build(config, out, max_calls=3)
         assert server.payloads == []
         built = build(config, out, max_calls=6)
         assert len(server.payloads) == 6 and built.counts[0].through == 4
