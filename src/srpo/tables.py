@@ -36,7 +36,7 @@ _LATEX: Final = {
     "\u2212": "$-$",
     "\u2193": r"$\downarrow$",
 }
-_MARKDOWN: Final = {"&": "&amp;", "<": "&lt;", ">": "&gt;", **{character: f"\\{character}" for character in "\\|`[]*_~"}}
+_MARKDOWN: Final = {"&": "&amp;", "<": "&lt;", ">": "&gt;", **{sign: f"\\{sign}" for sign in "\\|`[]*_~"}}
 MINUS: Final = "\u2212"
 _FORMULA: Final = re.compile(r"[=+\-@\t\r]")
 """What makes a spreadsheet take a text for a formula, at its start."""
