@@ -14,7 +14,11 @@ def listen(host: str, port: int) -> socket.socket:
     """
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((host, port), family=family, backlog=2048)
+        listener = socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
         reason = f"cannot listen there ({error.strerror or error}); choose another --port or --host"
         raise ConfigError(f"{host}:{port}: {reason}") from error
+    # Connections inherit it.  Otherwise the second half of a reply waits until the client has acknowledged the first,
+    # which takes 40 ms.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
