@@ -17,7 +17,9 @@ import yaml
 from pydantic import BaseModel
 
 from srpo.cli import app
+from srpo.cli.build import STAGES, dataset_recipe
 from srpo.config import load_config
+from srpo.data.config import BuildConfig
 from srpo.evaluate import METRICS
 from srpo.explore import Exploration, build_contrasts, explore
 from srpo.judge import JudgeItem
@@ -108,7 +110,9 @@ def _parse_command(words: list[str]) -> None:
         words = words if words[0] in command.commands else [command.default, *words]
         command = command.commands[words.pop(0)]
     found = command.make_context(command.name, words).params
-    if "config" in found:
+    if command.name == STAGES:
+        load_config(dataset_recipe(found["config"]), found["overrides"] or [], BuildConfig)
+    elif "config" in found:
         load_config(recipe_path(found["config"]), found["overrides"] or [], RunConfig)
     elif found.get("overrides"):
         load_config(None, found["overrides"], PretrainSettings)
