@@ -110,7 +110,7 @@ def _parse_command(words: list[str]) -> None:
         words = words if words[0] in command.commands else [command.default, *words]
         command = command.commands[words.pop(0)]
     found = command.make_context(command.name, words).params
-    if command.name == STAGES:
+    if "config" in found and command.name == STAGES:
         load_config(dataset_recipe(found["config"]), found["overrides"] or [], BuildConfig)
     elif "config" in found:
         load_config(recipe_path(found["config"]), found["overrides"] or [], RunConfig)
