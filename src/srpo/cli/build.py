@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from srpo.cli.groups import default_group
-from srpo.cli.terminal import OverridesArgument, console, say
+from srpo.cli.terminal import console, say
 from srpo.config import load_config
 from srpo.data.config import BuildConfig
 from srpo.progress import console_bars
@@ -43,7 +43,9 @@ app = typer.Typer(
 @app.command(STAGES)
 def build(  # noqa: PLR0913 - one parameter per option
     config: Annotated[Path, typer.Argument(help="YAML file, or name of a shipped recipe", metavar="CONFIG")],
-    overrides: OverridesArgument = None,
+    overrides: Annotated[
+        list[str] | None, typer.Argument(help="settings such as checks.votes=5", metavar="[KEY=VALUE]...")
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="dataset folder; by default runs/ and the name of CONFIG", metavar="DIR")
     ] = None,
