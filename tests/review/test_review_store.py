@@ -312,3 +312,16 @@ def test_hostile_ids_are_only_text(tmp_path: Path) -> None:
     with Store.open(tmp_path) as store:
         item = store.next_item("Ada")
         assert item is not None and vote(store, item, "Ada").own is not None and store.find(name) == item.number
+
+
+def test_a_disk_that_refuses_saves_nothing_and_the_next_decision_goes_on(folder: Path, store: Store) -> None:
+    item = store.item(1, "Ada")
+    pages = store.query("PRAGMA page_count")[0][0]
+    store.query(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(DataError, match=r"review.sqlite: cannot be written .* nothing was saved"):
+        for _ in range(200):
+            review = draft_review(item, "Ada", "keep", note="x" * 5000)
+            item = store.decide(review, item.version)
+    saved = len(store.reviews())
+    store.query("PRAGMA max_page_count = 1000000")
+    assert vote(store, store.item(1, "Ada"), "Ada", "drop").own is not None and len(store.reviews()) == saved + 1

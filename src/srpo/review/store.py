@@ -222,15 +222,22 @@ class Store:
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        """One writer at a time, here and in other processes; all of it or nothing."""
+        """One writer at a time, here and in other processes; all of it or nothing.
+
+        Raises DataError if the disk refuses, or another process does not let go of the file.
+        """
         with self._lock:
-            self._database.execute("BEGIN IMMEDIATE")
             try:
+                self._database.execute("BEGIN IMMEDIATE")
                 yield self._database
-            except BaseException:
-                self._database.execute("ROLLBACK")
+                self._database.execute("COMMIT")
+            except BaseException as error:
+                if self._database.in_transaction:
+                    self._database.execute("ROLLBACK")
+                if isinstance(error, sqlite3.OperationalError):
+                    reason = f"cannot be written ({error}); nothing was saved: free space or stop the other program"
+                    raise DataError(f"{self.folder.review_database}: {reason}, then save again") from error
                 raise
-            self._database.execute("COMMIT")
 
     def _take_over(self, plan: Plan | None) -> None:
         with self._transaction() as database:
@@ -269,7 +276,8 @@ class Store:
         return rows[0]
 
     def _reviews(self, sample: str) -> list[Review]:
-        return reviews_of_sample(self._database, sample)
+        with self._lock:  # one connection: a read between another thread's statements would see half of its work
+            return reviews_of_sample(self._database, sample)
 
     def _known(self, review: str) -> Review | None:
         rows = self.query("SELECT review FROM decisions WHERE id = ?", (review,))
@@ -308,6 +316,8 @@ class Store:
         return shown
 
     def _view(self, row: sqlite3.Row, reviewer: str, role: Role) -> Shown:
+        # First: a decision that slips in between then meets an older version, and its writer is told.
+        version = self._version(row["id"], reviewer, role)
         standing = current_reviews(one for one in self._reviews(row["id"]) if one.sample_sha256 == row["sha256"])
         own = last_standing([one for one in standing if (one.reviewer, one.role) == (reviewer, role)])
         hidden = self.plan.blind and role == "reviewer" and own is None
@@ -316,7 +326,7 @@ class Store:
             number=row["number"],
             sample=sample_of(row),
             sha256=row["sha256"],
-            version=self._version(row["id"], reviewer, role),
+            version=version,
             own=own,
             votes=None if hidden else tuple(standing),
             checks=None if hidden else checks,
