@@ -290,12 +290,13 @@ DATASET_FILES: Final = (
         "[DraftSet](#draftset): what each stage let through",
     ),
     ("rejected.jsonl", "build", "[Rejection](#rejection): what was dropped, where and why"),
+    ("rendered.jsonl", "build", "[Source](#source): pictures drawn as harmless counterparts"),
     ("usage.jsonl", "build", "[Usage](#usage): calls, tokens and cost"),
     ("cache/", "build", "replies of servers, by content"),
     ("sets.jsonl", "build", "[DraftSet](#draftset) behind the samples, with every check"),
     ("samples.jsonl", "build", "[Sample](#sample), not yet reviewed"),
     ("review.sqlite", "review", "the workbench of the reviewers"),
-    ("reviews.jsonl", "review export", "[Review](#review)"),
+    ("reviews.jsonl", "review", "[Review](#review)"),
 )
 
 RECORDS_INTRO: Final = """# Files and records

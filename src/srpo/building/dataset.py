@@ -10,7 +10,7 @@ from pathlib import Path
 
 from srpo.building.cleaning import clean
 from srpo.building.drawing import Drawer, check_drawing
-from srpo.building.leaks import load_corpus
+from srpo.building.leaks import corpus_of, load_items
 from srpo.building.settings import check_inputs, check_settings, input_files, may_change
 from srpo.building.stage import CHAIN, PASSED, Files, StageCount, run_stage
 from srpo.data import chain
@@ -70,15 +70,15 @@ def build_dataset(config: BuildConfig, out: Path, options: BuildOptions, bars: B
     """
     check_settings(config, options.max_cost)
     prompts = load_prompts(config)
-    corpus = load_corpus(config)
+    items = load_items(config)
     folder = DatasetFolder(RunFolder.create(out).path)
     with folder.lock():
         check_inputs(folder, config)
         folder.save_config(config, may_change)
         folder.record_files(inputs=input_files(config))
         folder.record_seeds({"dataset": config.seed})
-        builder = _Builder(config, folder, Agents(config, prompts, folder.path), options, bars, corpus)
-        return builder.build()
+        agents, corpus = Agents(config, prompts, folder.path), corpus_of(items, folder)
+        return _Builder(config, folder, agents, options, bars, corpus).build()
 
 
 class _Builder:
