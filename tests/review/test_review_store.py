@@ -294,13 +294,17 @@ def test_a_database_of_another_version_is_left_alone(folder: Path) -> None:
 
 
 def test_plans_from_the_command_line() -> None:
-    assert load_plan("Ada, Bob Miller", 2, 7) == Plan(reviewers=("Ada", "Bob Miller"), per_item=2, seed=7)
-    with pytest.raises(ConfigError, match="3 reviewers per item, but there are 2"):
-        load_plan("Ada,Bob", 3, 0)
-    with pytest.raises(ConfigError, match="a name stands there twice"):
-        load_plan("Ada, Ada", 1, 0)
-    with pytest.raises(ConfigError, match="1 to 80 characters"):
-        load_plan("A" * 81, 1, 0)
+    kept = load_plan("Ada, Bob Miller", 2, 7, Plan())
+    assert kept == Plan(reviewers=("Ada", "Bob Miller"), per_item=2, seed=7)
+    assert load_plan("Ada,Bob,Cleo", None, None, kept) == Plan(reviewers=("Ada", "Bob", "Cleo"), per_item=2, seed=7)
+    assert load_plan("", 1, None, kept) == Plan(seed=7)
+    for names, per_item, words in (
+        ("Ada,Bob", 3, "3 reviewers per item, but there are 2"),
+        ("Ada, Ada", 1, "a name stands there twice"),
+        ("A" * 81, 1, "1 to 80 characters"),
+    ):
+        with pytest.raises(ConfigError, match=words):
+            load_plan(names, per_item, 0, Plan())
     assert clean_name("  Ada   Lovelace ") == "Ada Lovelace"
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
 
 from srpo.cli.groups import default_group
 from srpo.cli.terminal import console, say
 from srpo.errors import ConfigError
+
+if TYPE_CHECKING:
+    from srpo.review.plan import Plan
 
 PAGE: Final = "page"
 """Name of the server among the commands of the group: what `srpo review RUN` means."""
@@ -48,7 +51,8 @@ def page(
 ) -> None:
     """Serve the page at this machine until Ctrl-C; the address that is printed holds a token.
 
-    Reviewers, reviewers per item and seed are kept in the folder, so the next start needs none of them.
+    Reviewers, reviewers per item and seed are kept in the folder, so the next start needs none of them; --reviewers ''
+    goes back to whoever comes.
 
     Example: srpo review data/ssui --reviewers ada,bob,eve --per-item 2
     """
@@ -58,10 +62,7 @@ def page(
         if error.name not in ("fastapi", "uvicorn", "starlette"):
             raise
         raise ConfigError(f'the page needs {error.name}; pip install "srpo[review]"') from None
-    from srpo.review.plan import load_plan
-
-    given = (reviewers, per_item, seed) != (None, None, None)
-    plan = load_plan(reviewers or "", per_item or 1, seed or 0) if given else None
+    plan = None if (reviewers, per_item, seed) == (None, None, None) else _plan(run, reviewers, per_item, seed)
     serve(run, plan, port, say, open_page=not no_open)
 
 
@@ -133,6 +134,18 @@ def agreement(run: _FolderArgument) -> None:
         row = (one.measure, one.statistic, ", ".join(one.reviewers), value, interval, f"{one.alike} of {one.n}")
         table.add_row(*map(_plain, row))
     console.print(table)
+
+
+def _plan(run: Path, reviewers: str | None, per_item: int | None, seed: int | None) -> Plan:
+    """What is given, over what the folder keeps."""
+    from srpo.data.folder import DatasetFolder
+    from srpo.review.plan import Plan, load_plan
+    from srpo.review.store import Store
+
+    if not DatasetFolder(run).review_database.exists():
+        return load_plan(reviewers, per_item, seed, Plan())
+    with Store.open(run) as store:
+        return load_plan(reviewers, per_item, seed, store.plan)
 
 
 def _plain(text: str) -> str:

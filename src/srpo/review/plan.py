@@ -53,11 +53,16 @@ def clean_name(name: str) -> str:
     return name
 
 
-def load_plan(reviewers: str, per_item: int, seed: int) -> Plan:
-    """A plan from words of the command line; names are separated by commas.  Raises ConfigError if they do not fit."""
-    names = tuple(name for name in reviewers.split(",") if name.strip())
+def load_plan(reviewers: str | None, per_item: int | None, seed: int | None, kept: Plan) -> Plan:
+    """A plan from words of the command line; what is not given stays as it was kept.
+
+    Names are separated by commas; no name at all means whoever comes.  Raises ConfigError if the parts do not fit.
+    """
+    given: dict[str, object] = {"per_item": per_item, "seed": seed}
+    if reviewers is not None:
+        given["reviewers"] = tuple(name for name in reviewers.split(",") if name.strip())
     try:
-        return Plan(reviewers=names, per_item=per_item, seed=seed)
+        return Plan.model_validate(kept.model_dump() | {name: one for name, one in given.items() if one is not None})
     except ValidationError as error:
         reason = error.errors()[0]["msg"].removeprefix("Value error, ")
         raise ConfigError(f"--reviewers, --per-item: {reason}") from None

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import socket
+import sys
 import webbrowser
 from collections.abc import Callable
 from pathlib import Path
@@ -35,7 +37,7 @@ def serve(folder: Path, plan: Plan | None, port: int, say: Callable[[str], None]
         server = uvicorn.Server(
             uvicorn.Config(build_app(store, guard), log_level="warning", access_log=False, server_header=False)
         )
-        if open_page:
+        if open_page and _has_screen():
             webbrowser.open(address)
         try:
             server.run(sockets=[listener])
@@ -52,6 +54,11 @@ def _summary(store: Store) -> str:
     people = f"reviewers {', '.join(plan.reviewers)}" if plan.reviewers else "whoever comes"
     labelling = f"{plan.per_item} per item, blind" if plan.blind else "one per item"
     return f"{counts['n']} items in {counts['sets']} sets; {people}; {labelling}"
+
+
+def _has_screen() -> bool:
+    """False where only a browser of the terminal could be opened, which would take the terminal for itself."""
+    return sys.platform == "darwin" or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
 
 
 def _listen(port: int) -> socket.socket:
