@@ -54,7 +54,7 @@ class WorldDataset:
 
     @property
     def wanted_pictures(self) -> int:
-        """Pictures with a hazard.  At the default rates 4.5 to 5.5 of them make a set (`docs/ssui_world.md`), give or take."""
+        """Pictures with a hazard.  At the default rates 4.5 to 5.5 of them make a set (`docs/ssui_world.md`)."""
         return self.pictures or round(5.6 * self.sets + 10 * math.sqrt(self.sets))
 
     @property
