@@ -1,8 +1,11 @@
-"""A tiny random model and a finished run of it, made once per test session; tests copy what they change."""
+"""What many tests share: a tiny random model, a finished run of it (copied by who changes it), a real browser."""
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -35,3 +38,24 @@ def finished(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> RunF
     run = run_files.start(tmp_path_factory.mktemp("runs") / "finished", config)
     run_files.go(run, config)
     return run
+
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    """Debian's Chromium, driven by Playwright.
+
+    One file only: as long as it lives, its event loop counts as running, and no other test could run one.
+    """
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if CHROMIUM is None:
+        pytest.skip("no Chromium on this machine")
+    with playwright.sync_playwright() as driver:
+        try:
+            browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        except playwright.Error as error:
+            pytest.skip(f"Chromium does not start here: {str(error).splitlines()[0]}")
+        yield browser
+        browser.close()
