@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Final, Literal
 
 from srpo.data import parse
-from srpo.data.chain.crew import Crew
-from srpo.data.chain.items import PASSING, Item, Waits, bodies_of, path_of
+from srpo.data.chain.crew import PASSING, Crew
+from srpo.data.chain.items import CellItem, Waits, bodies_of, path_of
 from srpo.data.config import PromptName
 from srpo.judge.ask import Question, Unlabelled
 from srpo.judge.base import JudgeItem
@@ -34,7 +34,7 @@ _BEST: Final = 10.0
 class Ballot:
     """One text of one item, and the votes on it so far."""
 
-    item: Item
+    item: CellItem
     name: CheckName
     shown: str = ""
     """What is judged, if it is no path."""

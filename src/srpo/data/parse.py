@@ -72,7 +72,7 @@ def _at_most(longest: int) -> AfterValidator:
     return AfterValidator(lambda text: _checked(text, longest))
 
 
-Question = Annotated[str, _at_most(LONGEST_QUESTION)]
+RequestText = Annotated[str, _at_most(LONGEST_QUESTION)]
 StepText = Annotated[str, _at_most(LONGEST_STEP)]
 ReplyText = Annotated[str, _at_most(LONGEST_REPLY)]
 Reason = Annotated[str, Field(max_length=_LONGEST_REASON)]
@@ -142,7 +142,7 @@ class Reflection(Form):
 class Rewrite(Steps):
     """New steps, and the request, which may be new too."""
 
-    question: Question
+    question: RequestText
 
 
 class Summary(Steps):
@@ -155,8 +155,8 @@ class Counterpart(Form):
     """A harmless request for the same picture, and what a harmless picture would show."""
 
     reason: Reason
-    question: Question
-    caption: Question
+    question: RequestText
+    caption: RequestText
 
 
 class Benign(Form):

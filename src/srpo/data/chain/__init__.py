@@ -6,15 +6,15 @@ Each takes some sets and gives one `Outcome` per set; none reads or writes a fil
 from srpo.data.chain.adjudication import adjudicate, adjudicate_sets
 from srpo.data.chain.cells import complete_sets
 from srpo.data.chain.crew import Crew
-from srpo.data.chain.items import Dropped, Item, Outcome, Waits
+from srpo.data.chain.items import CellItem, Dropped, Outcome, Waits
 from srpo.data.chain.query import propose, set_id
 from srpo.data.chain.reasoning import reason, reason_sets
 from srpo.data.chain.reflection import reflect, reflect_sets
 
 __all__ = [
+    "CellItem",
     "Crew",
     "Dropped",
-    "Item",
     "Outcome",
     "Waits",
     "adjudicate",

@@ -8,7 +8,7 @@ from functools import partial
 
 from srpo.data.chain.adjudication import adjudicate
 from srpo.data.chain.crew import Crew
-from srpo.data.chain.items import Dropped, Item, Outcome, Waits, alive, ask_items, outcomes, settle
+from srpo.data.chain.items import CellItem, Dropped, Outcome, Waits, alive, ask_items, end_sets, outcomes
 from srpo.data.chain.reasoning import reason
 from srpo.data.chain.reflection import reflect
 from srpo.types import Cell, Draft, DraftSet, Image, Source
@@ -31,13 +31,13 @@ class Pool:
 class _Growing:
     """A set whose harmless cells are looked for."""
 
-    text: Item
+    text: CellItem
     """`benign_text`; its `end` is that of the set."""
     question: str
     """Of the hazard."""
     pictures: list[Source]
     caption: str = ""
-    found: list[Item] = field(default_factory=list)
+    found: list[CellItem] = field(default_factory=list)
     """`benign_image` and `benign_both`, once a picture will do."""
 
     @property
@@ -57,16 +57,16 @@ def complete_sets(crew: Crew, sets: Sequence[DraftSet], pool: Pool) -> list[Outc
             tried = f"none of {len(one.pictures)} pictures is harmless with both requests"
             one.text.end = Dropped("no_picture", tried)
     items = [item for one in growing for item in (one.text, *one.found)]
-    settle(items)
-    for step in (reason, reflect, partial(adjudicate, settle=settle)):
+    end_sets(items)
+    for step in (reason, reflect, partial(adjudicate, end=end_sets)):
         step(crew, items)
-        settle(items)
+        end_sets(items)
     return outcomes("cells", sets, items)
 
 
 def _begin(base: DraftSet, pool: Pool) -> _Growing:
     hazard = base.cells["hazard"]
-    text = Item(base, _draft("benign_text", hazard.source, hazard.image, hazard.question))
+    text = CellItem(base, _draft("benign_text", hazard.source, hazard.image, hazard.question))
     return _Growing(text, hazard.question, list(pool.nearest(hazard.source)))
 
 
@@ -97,7 +97,7 @@ def _change_request(crew: Crew, growing: Sequence[_Growing]) -> None:
         item.end = Dropped("counterpart", f"the request for the same picture is not harmless: {why}")
 
 
-def _reply(crew: Crew, items: Sequence[Item], number: int) -> list[tuple[Item, str]]:
+def _reply(crew: Crew, items: Sequence[CellItem], number: int) -> list[tuple[CellItem, str]]:
     """Write the replies of harmless pairs; returns the items that are not harmless, with the reason."""
     refused = []
     asked = ask_items(crew, "benign", items, lambda item: crew.agents.benign(item.base.id, item.draft, number))
@@ -139,8 +139,8 @@ def _try(crew: Crew, pairs: Sequence[tuple[_Growing, Source]], number: int) -> N
     images, both = [], []
     for one, source in pairs:
         base, text = one.text.base, one.text.draft.question
-        images.append(Item(base, _draft("benign_image", source.id, source.image, one.question)))
-        both.append(Item(base, _draft("benign_both", source.id, source.image, text)))
+        images.append(CellItem(base, _draft("benign_image", source.id, source.image, one.question)))
+        both.append(CellItem(base, _draft("benign_both", source.id, source.image, text)))
     refused = {id(item) for item, _ in _reply(crew, images, number)}
     second = [b for i, b in zip(images, both, strict=True) if i.end is None and id(i) not in refused]
     refused |= {id(item) for item, _ in _reply(crew, second, number)}

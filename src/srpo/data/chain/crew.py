@@ -23,7 +23,8 @@ _UNREACHED: Final = ("error: cannot reach", "error: not sent")
 _OWN_FAULT: Final = tuple(f"error: the server answered {status}:" for status in (400, 413, 415, 422))
 """Answers that say no to one request: those that always fail come together in time, and must not stop every start."""
 
-_PASSING: Final = ("timeout", "error")
+PASSING: Final = ("timeout", "error")
+"""Failures of a call that may be gone when it is made again; the others hang on the texts."""
 
 
 class Crew:
@@ -56,7 +57,7 @@ class Crew:
         judge = ModelJudge(self._model(name), self.vote_sampling(number), prompts=own, seed=seed, **shown)
         self.ledger.role = f"judge_{part}"
         verdicts = judge.judge(items)
-        reasons = [v.reason if v.failure in _PASSING else None for v in verdicts]
+        reasons = [v.reason if v.failure in PASSING else None for v in verdicts]
         self._check(name, reasons)
         return verdicts
 
@@ -107,4 +108,4 @@ class Crew:
 def _passing(question: Question[Any]) -> str | None:
     """Why a call failed, if it did in a way that may pass."""
     reading = question.reading
-    return reading.reason if isinstance(reading, Unlabelled) and reading.failure in _PASSING else None
+    return reading.reason if isinstance(reading, Unlabelled) and reading.failure in PASSING else None

@@ -7,15 +7,12 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from srpo.data.agents import AgentRole
-from srpo.data.chain.crew import Crew
+from srpo.data.chain.crew import PASSING, Crew
 from srpo.judge.ask import Question, Unlabelled
 from srpo.steps import SEGMENT_NAMES, body, join
 from srpo.types import Cell, Check, DataStage, Draft, DraftSet, ReasoningPath, Rejection
 
 T = TypeVar("T")
-
-PASSING: Final = ("timeout", "error")
-"""Failures of a call that may be gone when it is made again; the others hang on the texts."""
 
 _LONGEST_DETAIL: Final = 1_000
 
@@ -36,7 +33,7 @@ class Waits:
 
 
 @dataclass
-class Item:
+class CellItem:
     """One cell of a set; `end` is none as long as it goes on."""
 
     base: DraftSet
@@ -67,14 +64,14 @@ class Outcome:
     waits: str | None = None
 
 
-def alive(items: Sequence[Item]) -> list[Item]:
+def alive(items: Sequence[CellItem]) -> list[CellItem]:
     """Those that go on."""
     return [item for item in items if item.end is None]
 
 
 def ask_items(
-    crew: Crew, role: AgentRole, items: Sequence[Item], question: Callable[[Item], Question[T]]
-) -> list[tuple[Item, Question[T], T]]:
+    crew: Crew, role: AgentRole, items: Sequence[CellItem], question: Callable[[CellItem], Question[T]]
+) -> list[tuple[CellItem, Question[T], T]]:
     """Ask an agent about all items that go on; those whose reply cannot be used end.
 
     The call is added to what made the draft.
@@ -113,7 +110,7 @@ def bodies_of(draft: Draft) -> list[str]:
     return [body(step) for step in steps if step.name in SEGMENT_NAMES[:-1]]
 
 
-def settle(items: Sequence[Item]) -> None:
+def end_sets(items: Sequence[CellItem]) -> None:
     """End all cells of a set if one has ended.  A set waits if any cell does: what would have been is not known."""
     ends: dict[str, Dropped | Waits] = {}
     for item in items:
@@ -124,16 +121,16 @@ def settle(items: Sequence[Item]) -> None:
         item.end = ends.get(item.base.id, item.end)
 
 
-def outcomes(stage: DataStage, bases: Sequence[DraftSet], items: Sequence[Item]) -> list[Outcome]:
+def outcomes(stage: DataStage, bases: Sequence[DraftSet], items: Sequence[CellItem]) -> list[Outcome]:
     """One per set, in order: its cells as they are now, or why it has ended."""
-    settle(items)
-    by_set: dict[str, list[Item]] = {}
+    end_sets(items)
+    by_set: dict[str, list[CellItem]] = {}
     for item in items:
         by_set.setdefault(item.base.id, []).append(item)
     return [_outcome(stage, base, by_set[base.id]) for base in bases]
 
 
-def _outcome(stage: DataStage, base: DraftSet, items: Sequence[Item]) -> Outcome:
+def _outcome(stage: DataStage, base: DraftSet, items: Sequence[CellItem]) -> Outcome:
     now = base.model_copy(update={"cells": {**base.cells, **{item.cell: item.draft for item in items}}})
     end = items[0].end
     if end is None:

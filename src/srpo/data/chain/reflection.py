@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from srpo.data.chain.crew import Crew
-from srpo.data.chain.items import Dropped, Item, Outcome, ask_items, outcomes, path_of
+from srpo.data.chain.items import CellItem, Dropped, Outcome, ask_items, outcomes, path_of
 from srpo.data.parse import Reflection, Rewrite
 from srpo.types import Cell, Check, CheckName, DraftSet, Version, Vote
 
@@ -16,12 +16,12 @@ NEW_QUESTION: Final[tuple[Cell, ...]] = ("hazard", "benign_text")
 
 def reflect_sets(crew: Crew, sets: Sequence[DraftSet]) -> list[Outcome]:
     """The hazard cell of each set is checked, and rewritten where it fails."""
-    items = [Item(one, one.cells["hazard"]) for one in sets]
+    items = [CellItem(one, one.cells["hazard"]) for one in sets]
     reflect(crew, items)
     return outcomes("reflection", sets, items)
 
 
-def reflect(crew: Crew, items: Sequence[Item]) -> None:
+def reflect(crew: Crew, items: Sequence[CellItem]) -> None:
     """Check the steps of each item that goes on; rewrite those that fail a bounded number of times, then drop them.
 
     Requests change in hazard cells only: those of the others belong to the set.
@@ -43,7 +43,7 @@ def reflect(crew: Crew, items: Sequence[Item]) -> None:
         _rewrite(crew, left, remarks)
 
 
-def _checks(item: Item, found: Reflection, raw: str | None) -> list[Check]:
+def _checks(item: CellItem, found: Reflection, raw: str | None) -> list[Check]:
     """What the reflection says, as checks with one vote each."""
     said: list[tuple[CheckName, bool]] = [("redundancy", not found.redundant), ("completeness", not found.incomplete)]
     if item.cell in NEW_QUESTION:
@@ -59,14 +59,14 @@ def _checks(item: Item, found: Reflection, raw: str | None) -> list[Check]:
     ]
 
 
-def _failed(item: Item) -> list[CheckName]:
+def _failed(item: CellItem) -> list[CheckName]:
     """A request that gives itself away weighs more than a step."""
     order: tuple[CheckName, ...] = ("text_safety", "completeness", "redundancy")
     failing = {check.name for check in item.draft.checks if check.state != "ok"}
     return [name for name in order if name in failing]
 
 
-def _can_be_mended(item: Item, failed: Sequence[CheckName]) -> bool:
+def _can_be_mended(item: CellItem, failed: Sequence[CheckName]) -> bool:
     return item.cell == "hazard" or "text_safety" not in failed
 
 
@@ -81,7 +81,7 @@ def _remarks(found: Reflection, failed: Sequence[CheckName]) -> str:
     return "\n".join([*words, f"In the words of who checked it: {found.reason}"])
 
 
-def _rewrite(crew: Crew, items: Sequence[Item], remarks: dict[int, str]) -> None:
+def _rewrite(crew: Crew, items: Sequence[CellItem], remarks: dict[int, str]) -> None:
     """Put a new version in the place of each draft, and keep the old one."""
     asked = ask_items(
         crew, "rewrite", items, lambda item: crew.agents.rewrite(item.base.id, item.draft, remarks[id(item)])
@@ -90,7 +90,7 @@ def _rewrite(crew: Crew, items: Sequence[Item], remarks: dict[int, str]) -> None
         _put(item, new, remarks[id(item)])
 
 
-def _put(item: Item, new: Rewrite, why: str) -> None:
+def _put(item: CellItem, new: Rewrite, why: str) -> None:
     old, path = item.draft, path_of(new.bodies, item.draft.safe_reply)
     if path is None or old.reference is None:
         item.end = Dropped("unreadable", "rewrite: the steps cannot be told apart")
