@@ -20,7 +20,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 
 LEVELS = (
     ("types", "errors"),
-    ("records", "config", "runs", "logic", "steps", "formats", "stats", "rates", "prompts", "processes"),
+    ("records", "config", "runs", "logic", "steps", "formats", "stats", "rates", "prompts", "processes", "listen", "bodies"),
     ("models",),
     ("judge",),
     ("explore", "train", "evaluate", "benchmarks", "report", "world", "data"),

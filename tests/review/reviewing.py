@@ -10,17 +10,18 @@ from typing import Any
 
 import uvicorn
 
+from srpo.listen import listen
 from srpo.review.app import build_app
 from srpo.review.guard import Guard
 from srpo.review.plan import Plan
-from srpo.review.run import _listen
+from srpo.review.run import HOST
 from srpo.review.store import Store
 
 
 @contextmanager
 def served(folder: Path, plan: Plan | None = None) -> Iterator[tuple[Store, str]]:
     """An open store and the address of its page."""
-    with _listen(0) as listener, Store.open(folder, plan) as store:
+    with listen(HOST, 0) as listener, Store.open(folder, plan) as store:
         guard = Guard(listener.getsockname()[1])
         server = uvicorn.Server(uvicorn.Config(build_app(store, guard), log_level="warning", access_log=False))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})

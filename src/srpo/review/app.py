@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from functools import cache
@@ -16,6 +15,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from srpo.bodies import Unreadable, read_body
 from srpo.errors import DataError
 from srpo.review.answers import AgreementDesk, Person
 from srpo.review.guard import HEADERS, Guard, person
@@ -62,7 +62,7 @@ def _add_page(app: FastAPI, store: Store, guard: Guard) -> None:
             reply = RedirectResponse("/", 303)
             reply.set_cookie(guard.cookie, guard.session, httponly=True, samesite="strict", path="/")
             return reply
-        if request.cookies.get(guard.cookie) != guard.session:
+        if not guard.knows(request.cookies):
             return PlainTextResponse(_LOCKED, 403)
         return _file("index.html")
 
@@ -174,16 +174,10 @@ def _file(name: str) -> Response:
 
 async def _body(request: Request) -> str:
     """The text of a request.  Raises HTTPException if it is too large, too slow or no text."""
-    parts = bytearray()
     try:
-        async with asyncio.timeout(_BODY_SECONDS):
-            async for part in request.stream():
-                parts += part
-                if len(parts) > MAX_BODY:
-                    raise HTTPException(413, f"a request has at most {MAX_BODY:,} bytes")
-        return parts.decode()
-    except TimeoutError:
-        raise HTTPException(408, "the request did not arrive in time") from None
+        return (await read_body(request.stream(), MAX_BODY, _BODY_SECONDS)).decode()
+    except Unreadable as error:
+        raise HTTPException(error.status, str(error)) from None
     except ClientDisconnect:
         raise HTTPException(400, "the client is gone") from None
     except UnicodeDecodeError:
@@ -192,8 +186,8 @@ async def _body(request: Request) -> str:
 
 def _watch(guard: Guard) -> Callable[[Request, Callable[[Request], Awaitable[Response]]], Awaitable[Response]]:
     async def watch(request: Request, go_on: Callable[[Request], Awaitable[Response]]) -> Response:
-        refusal = guard.refusal(request.method, request.url.path, request.headers, request.cookies)
-        reply = await go_on(request) if refusal is None else JSONResponse({"error": refusal.message}, refusal.status)
+        denial = guard.denial(request.method, request.url.path, request.headers, request.cookies)
+        reply = await go_on(request) if denial is None else JSONResponse({"error": denial.message}, denial.status)
         reply.headers.update(HEADERS)
         return reply
 

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 from urllib.parse import unquote
 
+from srpo.bodies import Unreadable, check_json
+
 HEADERS: Final[dict[str, str]] = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for "
@@ -35,7 +37,7 @@ REVIEWER_HEADER: Final = "x-srpo-reviewer"
 ROLE_HEADER: Final = "x-srpo-role"
 
 
-class Refusal(NamedTuple):
+class Denial(NamedTuple):
     """Why a request is not answered."""
 
     status: int
@@ -63,19 +65,23 @@ class Guard:
         """True if the address was the one that was printed."""
         return hmac.compare_digest(token.encode(), self.token.encode())
 
-    def refusal(self, method: str, path: str, headers: Mapping[str, str], cookies: Mapping[str, str]) -> Refusal | None:
+    def knows(self, cookies: Mapping[str, str]) -> bool:
+        """True if the browser has opened the address before."""
+        return hmac.compare_digest(cookies.get(self.cookie, "").encode(), self.session.encode())
+
+    def denial(self, method: str, path: str, headers: Mapping[str, str], cookies: Mapping[str, str]) -> Denial | None:
         """Why a request is refused; none if it may pass.  Header names are in lower case."""
         host = headers.get("host", "")
         if host not in self.hosts:
-            return Refusal(421, "this server answers at 127.0.0.1 and localhost only")
+            return Denial(421, "this server answers at 127.0.0.1 and localhost only")
         if headers.get("sec-fetch-site", "none") not in ("same-origin", "none") and path != "/":
-            return Refusal(403, "requests of other sites are refused")
+            return Denial(403, "requests of other sites are refused")
         if headers.get("origin", f"http://{host}") != f"http://{host}":
-            return Refusal(403, "requests of other sites are refused")
-        if path != "/" and not hmac.compare_digest(cookies.get(self.cookie, "").encode(), self.session.encode()):
-            return Refusal(403, "open the address that the server printed; it holds the token")
+            return Denial(403, "requests of other sites are refused")
+        if path != "/" and not self.knows(cookies):
+            return Denial(403, "open the address that the server printed; it holds the token")
         if path.startswith("/api/") and REVIEWER_HEADER not in headers:
-            return Refusal(403, f"the header {REVIEWER_HEADER} is missing, which the page sends")
+            return Denial(403, f"the header {REVIEWER_HEADER} is missing, which the page sends")
         return None if method in ("GET", "HEAD") else _unlike_json(headers)
 
 
@@ -84,7 +90,9 @@ def person(headers: Mapping[str, str]) -> tuple[str, str]:
     return unquote(headers.get(REVIEWER_HEADER, ""), errors="replace"), headers.get(ROLE_HEADER, "reviewer")
 
 
-def _unlike_json(headers: Mapping[str, str]) -> Refusal | None:
-    if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-        return Refusal(415, "Content-Type: expected application/json")
+def _unlike_json(headers: Mapping[str, str]) -> Denial | None:
+    try:
+        check_json(headers)
+    except Unreadable as error:
+        return Denial(error.status, str(error))
     return None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import socket
 import sys
 import webbrowser
 from collections.abc import Callable
@@ -12,7 +11,7 @@ from pathlib import Path
 
 import uvicorn
 
-from srpo.errors import ConfigError
+from srpo.listen import listen
 from srpo.review.app import build_app
 from srpo.review.guard import Guard
 from srpo.review.plan import Plan
@@ -27,7 +26,7 @@ def serve(folder: Path, plan: Plan | None, port: int, say: Callable[[str], None]
 
     Raises ConfigError if the port cannot be had, and DataError as `Store.open`.
     """
-    with _listen(port) as listener, Store.open(folder, plan) as store:
+    with listen(HOST, port) as listener, Store.open(folder, plan) as store:
         guard = Guard(listener.getsockname()[1])
         address = f"http://{HOST}:{guard.port}/?token={guard.token}"
         say(f"review {folder}: {_summary(store)}")
@@ -59,10 +58,3 @@ def _summary(store: Store) -> str:
 def _has_screen() -> bool:
     """False where only a browser of the terminal could be opened, which would take the terminal for itself."""
     return sys.platform == "darwin" or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
-
-
-def _listen(port: int) -> socket.socket:
-    try:
-        return socket.create_server((HOST, port), backlog=256)
-    except (OSError, OverflowError) as error:
-        raise ConfigError(f"{HOST}:{port}: cannot listen there ({error}); choose another --port, or 0") from error

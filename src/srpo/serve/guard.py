@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hmac
 from typing import Final
 
@@ -11,6 +10,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from srpo.bodies import Unreadable, check_json, read_body
 from srpo.serve.refusal import Refusal
 
 MAX_BODY: Final = 32 * 2**20
@@ -35,27 +35,12 @@ def add_refusals(app: FastAPI, pages: str) -> None:
 
 
 async def read_json(request: Request) -> bytes:
-    """The body of a request that says it is JSON.  Raises Refusal.
-
-    One that is too large is read to its end and thrown away, since few clients listen before.
-    """
-    # A page in a browser may send anything but this type to a local server without being asked first.
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-        raise Refusal(415, "Content-Type: expected application/json")
-    body, size = bytearray(), 0
+    """The body of a request that says it is JSON.  Raises Refusal."""
     try:
-        async with asyncio.timeout(_BODY_SECONDS):
-            async for chunk in request.stream():
-                size += len(chunk)
-                if size <= MAX_BODY:
-                    body += chunk
-                else:
-                    body.clear()
-    except TimeoutError:
-        raise Refusal(408, f"the request did not arrive in {_BODY_SECONDS:g} seconds") from None
-    if size > MAX_BODY:
-        raise Refusal(413, f"a request may have {MAX_BODY} bytes at most, got {size}")
-    return bytes(body)
+        check_json(request.headers)
+        return await read_body(request.stream(), MAX_BODY, _BODY_SECONDS)
+    except Unreadable as error:
+        raise Refusal(error.status, str(error)) from None
 
 
 def check_key(api_key: str | None, request: Request) -> None:

@@ -13,13 +13,13 @@ from typing import Final
 import uvicorn
 
 from srpo.errors import ConfigError
+from srpo.listen import listen
 from srpo.models import load_model
 from srpo.models.base import Limits
 from srpo.run_config import EMBEDDED
 from srpo.serve import ServeSettings
 from srpo.serve.app import Service, build_app
 from srpo.serve.batches import Batches
-from srpo.serve.listen import listen
 from srpo.serve.pictures import Pictures
 from srpo.world import ASSETS
 

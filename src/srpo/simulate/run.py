@@ -10,7 +10,7 @@ from typing import Final
 
 import uvicorn
 
-from srpo.serve.listen import listen
+from srpo.listen import listen
 from srpo.simulate.app import build_app
 from srpo.simulate.pictures import KnownPictures
 from srpo.simulate.settings import WorldServer
