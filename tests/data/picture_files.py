@@ -7,9 +7,27 @@ import random
 import struct
 import zlib
 from pathlib import Path
+from typing import NamedTuple
 
 from PIL import Image as PILImage
 from PIL import ImageDraw
+
+from srpo.data.config import ImageSettings
+from srpo.data.pictures import open_picture, perceptual_hash, store_picture
+from srpo.types import Image
+
+
+class Taken(NamedTuple):
+    """A picture that was decoded, hashed and stored."""
+
+    image: Image
+    phash: str
+    changes: tuple[str, ...]
+
+
+def take_picture(data: bytes, name: str, settings: ImageSettings, out: Path) -> Taken:
+    picture = open_picture(data, name, settings)
+    return Taken(store_picture(picture, out), perceptual_hash(picture.pixels), picture.changes)
 
 
 def draw(seed: int, size: tuple[int, int] = (96, 64), mode: str = "RGB") -> PILImage.Image:

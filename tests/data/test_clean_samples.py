@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import pytest
 from draft_sets import set_of
-from picture_files import draw, encode
+from picture_files import draw, encode, take_picture
 
 from srpo.config import load_config
 from srpo.data.clean import to_samples
 from srpo.data.config import BuildConfig, ImageSettings
-from srpo.data.pictures import take_picture
 from srpo.errors import DataError
 from srpo.own_samples import read_own_samples
 from srpo.records import write_records

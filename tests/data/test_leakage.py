@@ -6,13 +6,12 @@ import os
 from pathlib import Path
 
 import pytest
-from picture_files import draw, encode, write
+from picture_files import draw, encode, take_picture, write
 from PIL import Image as PILImage
 
 from srpo.benchmarks import BENCHMARKS
 from srpo.data.config import CleanSettings, ImageSettings
 from srpo.data.leakage import Corpus, Leak, PictureHash, build_corpus, describe, find_leaks
-from srpo.data.pictures import take_picture
 from srpo.records import read_records, write_records
 from srpo.types import Item
 from srpo.types.data import Source

@@ -1,7 +1,7 @@
 """One picture of the user's: decoded strictly, made upright, RGB and 8 bits, and put into the dataset's folder.
 
-A file's bytes say what it is, its name does not.  What is ordinary already keeps its bytes; everything else is stored
-as PNG without metadata.  What cannot be used is refused with one word for counting and a sentence.
+A file's bytes say what it is, its name does not.  What is ordinary already keeps its bytes, but for metadata;
+everything else is stored as PNG.  What cannot be used is refused with one word for counting and a sentence.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import numpy as np
 from PIL import Image as PILImage
 from PIL import ImageOps, UnidentifiedImageError
 
+from srpo.data.bare import bare_file
 from srpo.data.config import ImageSettings
 from srpo.errors import ConfigError
 from srpo.records import file_sha256, replacing
@@ -33,14 +34,8 @@ _ENDINGS: Final = {"PNG": "png", "JPEG": "jpg", "WEBP": "webp"}
 _SIGNATURES: Final = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"RIFF")
 
 _ORIENTATION: Final = 0x0112
-_PLACE: Final = 0x8825
-"""Where a photo was taken."""
 _BITS_PER_SAMPLE: Final = 258
 _PHOTOMETRIC: Final = 262
-
-_NOTES: Final = 0xE1
-_SCAN: Final = 0xDA
-"""Second bytes of JPEG segments: of EXIF and XMP, and of the pixels, which come last."""
 
 
 class PictureRefused(Exception):
@@ -52,18 +47,6 @@ class PictureRefused(Exception):
 
 
 @dataclass(frozen=True)
-class Taken:
-    """A picture as it is used."""
-
-    image: Image
-    """Its file, relative to the dataset folder."""
-    phash: str
-    """Perceptual hash, 64 bits in hex."""
-    changes: tuple[str, ...]
-    """What was changed; nothing if the bytes are those that were given."""
-
-
-@dataclass(frozen=True)
 class Picture:
     """A decoded picture that is not stored yet: upright, RGB, 8 bits."""
 
@@ -72,17 +55,6 @@ class Picture:
     """The file to be stored."""
     ending: str
     changes: tuple[str, ...]
-
-
-def take_picture(data: bytes, name: str, settings: ImageSettings, out: Path) -> Taken:
-    """Decode a picture and store it in the folder `images` of the dataset folder `out`.
-
-    `name` is what messages call it.  Raises PictureRefused if it cannot be used, DataError if the disk refuses, and
-    ConfigError if the library of perceptual hashes is not installed.
-    """
-    picture = open_picture(data, name, settings)
-    phash = perceptual_hash(picture.pixels)
-    return Taken(store_picture(picture, out), phash, picture.changes)
 
 
 def open_picture(data: bytes, name: str, settings: ImageSettings) -> Picture:
@@ -140,37 +112,17 @@ def _first_frame(image: PILImage.Image, name: str) -> str:
 def _prepared(image: PILImage.Image, data: bytes, name: str, changes: list[str]) -> Picture:
     upright = _upright(image, changes)
     pixels = _rgb(upright, image, data, name, changes)
-    if not changes and _names_place(image):  # where somebody lives is not to be published
-        changes.append("place of the photo dropped")
-        if image.format == "JPEG" and (bare := _without_notes(data)):
-            return Picture(pixels, bare, _ENDINGS["JPEG"], tuple(changes))
     if not changes and image.format in _ENDINGS:
-        return Picture(pixels, data, _ENDINGS[image.format], ())
+        bare = bare_file(data, image.format)
+        if bare != data:
+            changes.append("metadata dropped")
+        if bare is not None:
+            return Picture(pixels, bare, _ENDINGS[image.format], tuple(changes))
     if not changes:
         changes.append(f"{image.format} to PNG")
     if "icc_profile" in image.info:
         changes.append("colour profile dropped")
     return Picture(pixels, _png(pixels), "png", tuple(changes))
-
-
-def _names_place(image: PILImage.Image) -> bool:
-    """Whether the metadata say where the photo was taken."""
-    notes = image.info.get("xmp", b"")
-    return _PLACE in image.getexif() or b"GPSL" in (notes if isinstance(notes, bytes) else b"")
-
-
-def _without_notes(data: bytes) -> bytes | None:
-    """A JPEG file without its segments of EXIF and XMP, the pixels untouched; none if its head is unusual."""
-    kept, place = [data[:2]], 2
-    while data[place : place + 1] == b"\xff" and 0xC0 <= data[place + 1] < 0xFF:
-        marker = data[place + 1]
-        if marker == _SCAN:
-            return b"".join([*kept, data[place:]])
-        end = place + 2 + int.from_bytes(data[place + 2 : place + 4])
-        if marker != _NOTES:
-            kept.append(data[place:end])
-        place = end
-    return None
 
 
 def _upright(image: PILImage.Image, changes: list[str]) -> PILImage.Image:
