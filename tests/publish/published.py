@@ -11,6 +11,7 @@ from srpo.data.folder import DatasetFolder
 from srpo.data.settle import sample_sha256
 from srpo.records import content_id, write_records
 from srpo.types import (
+    CONDENSED,
     Check,
     Decision,
     Draft,
@@ -125,7 +126,10 @@ def _draft(sample: Sample) -> Draft:
         safe_reply=sample.reference.steps[-1].text.removeprefix("Final answer:").strip(),
         unsafe_reply=sample.unsafe_reply,
         reference=sample.reference,
-        versions=(Version(question=sample.question, reference=sample.reference, reason="redundant"),) if hazard else (),
+        versions=tuple(
+            Version(question=sample.question, reference=sample.reference, reason=reason)
+            for reason in (*(["redundant"] if hazard else []), CONDENSED)
+        ),
         checks=(*checks, *([joint] if hazard else [])),
         made=(
             Made(

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from srpo.publish.material import Material
 from srpo.steps import STEP_NAMES, answer, body
-from srpo.types import Cell, Check, Draft, Record, Review, Sample, Source
+from srpo.types import CONDENSED, Cell, Check, Draft, Record, Review, Sample, Source
 
 VERSION: Final = "ssui/1"
 """Of the columns; it changes when one of them does."""
@@ -70,7 +70,7 @@ class PublishedReview(Record):
     blind: bool
 
 
-class Picture(Record):
+class PublishedPicture(Record):
     """Where the picture comes from."""
 
     source: str = Field(description="id: start of the SHA-256 of the file as it was given")
@@ -120,7 +120,7 @@ class Row(Record):
     rewritten: int = Field(description="times that reflection had the path rewritten")
     checks: tuple[PublishedCheck, ...]
     reviews: tuple[PublishedReview, ...]
-    picture: Picture
+    picture: PublishedPicture
     calls: tuple[Call, ...]
 
 
@@ -141,12 +141,11 @@ def build_rows(material: Material, images: Mapping[str, str], tier: Tier) -> lis
 
 
 def pseudonyms(reviews: Iterable[Review]) -> dict[str, str]:
-    """`reviewer-1` and so on by the hash of the reviewer's first decision, so that numbers do not follow the names."""
-    first: dict[str, str] = {}
+    """`reviewer-1` and so on by the least id of the reviewer's decisions, so that numbers do not follow the names."""
+    least: dict[str, str] = {}
     for review in reviews:
-        key = review.id
-        first[review.reviewer] = min(first.get(review.reviewer, key), key)
-    return {name: f"reviewer-{i}" for i, name in enumerate(sorted(first, key=lambda name: (first[name], name)), 1)}
+        least[review.reviewer] = min(least.get(review.reviewer, review.id), review.id)
+    return {name: f"reviewer-{i}" for i, name in enumerate(sorted(least, key=lambda name: (least[name], name)), 1)}
 
 
 def columns(tier: Tier) -> tuple[str, ...]:
@@ -184,7 +183,7 @@ def _row(material: Material, sample: Sample, reviews: Sequence[PublishedReview],
         licence=sample.licence,
         producer=sample.provenance.producer,
         edited=sample.id in material.edited,
-        rewritten=len(draft.versions),
+        rewritten=sum(version.reason != CONDENSED for version in draft.versions),
         checks=tuple(_check(check, draft, tier) for check in draft.checks),
         reviews=tuple(reviews),
         picture=_picture(material.source_of(draft)),
@@ -225,8 +224,8 @@ def _review(review: Review, people: Mapping[str, str]) -> PublishedReview:
     )
 
 
-def _picture(source: Source) -> Picture:
-    return Picture(
+def _picture(source: Source) -> PublishedPicture:
+    return PublishedPicture(
         source=source.id,
         file=PurePosixPath(source.original).name,
         licence=source.licence,

@@ -5,19 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from srpo.building.stage import CHAIN
 from srpo.data.folder import DatasetFolder
 from srpo.records import iterate_records
 from srpo.simulate.truth import Scenes, is_unsafe, judge_draft, path_states, reply_suits
-from srpo.types import Check, CheckName, CheckState, DataStage, Draft, DraftSet, ReasoningPath, Rejection
+from srpo.types import CONDENSED, Check, CheckName, CheckState, Draft, DraftSet, ReasoningPath, Rejection
 from srpo.world.knowledge import load_world
 from srpo.world.scenes import Scene, Situation
 from srpo.world.wishes import read_wish
-
-STAGES: tuple[DataStage, ...] = ("query", "reasoning", "reflection", "adjudication", "cells")
-"""Stages whose files hold sets on their way."""
-
-CONDENSED = "condensed"
-"""Reason of the version that stood before the summary."""
 
 _FOUND = {
     "text_safety": "The request is not harmless by itself.",
@@ -39,12 +34,12 @@ class Event(NamedTuple):
 def last_sets(folder: DatasetFolder) -> dict[str, DraftSet]:
     """Every set as it was last seen: dropped, or let through by the last stage that it met."""
     found: dict[str, DraftSet] = {}
-    for stage in STAGES:
+    for stage in CHAIN:
         path = folder.stage(stage)
         if path.exists():
             found.update({row.id: row for row in iterate_records(path, DraftSet)})
     for rejection in _rejections(folder):
-        if rejection.of is not None and rejection.stage in STAGES:
+        if rejection.of is not None and rejection.stage in CHAIN:
             found[rejection.of.id] = rejection.of
     return found
 

@@ -1,6 +1,7 @@
 """Every record of the product: those of the method, of the dataset, and of evaluation."""
 
 from srpo.types.data import (
+    CONDENSED,
     Check,
     CheckName,
     CheckState,
@@ -61,6 +62,7 @@ from srpo.types.method import (
 __all__ = [
     "CATEGORIES",
     "CELLS",
+    "CONDENSED",
     "PATH_PROBES",
     "REQUEST_PROBES",
     "SCHEMA",

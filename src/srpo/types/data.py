@@ -8,7 +8,7 @@ decides of one sample.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import Field
 
@@ -73,6 +73,10 @@ class Check(Record):
     threshold: float | None = Field(default=None, description="score from which on it is `ok`")
     votes: tuple[Vote, ...] = Field(default=(), description="in the order in which they were asked")
     shown: str = Field(default="", description="what was judged, if no field of the draft holds it: a reply, say")
+
+
+CONDENSED: Final = "condensed"
+"""Reason of the version that stood before the summary: every draft has it, and nothing was wrong with it."""
 
 
 class Version(Record):
