@@ -101,7 +101,7 @@ def with_notes(kind: str) -> bytes:
         notes = [
             (0xED, b"Photoshop 3.0\0" + SECRET),
             (0xFE, SECRET),
-            (0xE2, b"MPF\0" + SECRET),
+            (0xE2, b"FPXR\0" + SECRET),
             (0xE0, b"JFXX\0" + SECRET),
         ]
         data = data[:2] + b"".join(segment(*note) for note in notes) + data[2:]

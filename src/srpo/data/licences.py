@@ -6,7 +6,7 @@ Only widespread licences are known by name.  A licence that is not known forbids
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final
 
 _FORBIDDING: Final = (
@@ -19,18 +19,31 @@ _FORBIDDING: Final = (
 )
 """Pattern in the licence's words -> what it does."""
 
-_TERMS: Final = (
-    (r"(cc0|public domain|pddl|unlicense|0bsd)\b", frozenset[str]()),
-    (r"(mit|apache|bsd|isc|odc-by)\b", frozenset({"by"})),
-    (r"odbl\b", frozenset({"by", "sa"})),
-    (r"cc[- ]by[- ]nc[- ]sa\b", frozenset({"by", "nc", "sa"})),
-    (r"cc[- ]by[- ]nc\b", frozenset({"by", "nc"})),
-    (r"cc[- ]by[- ]sa\b", frozenset({"by", "sa"})),
-    (r"cc[- ]by\b", frozenset({"by"})),
-)
-"""Beginning of a licence -> its terms: credit, no commerce, the same licence for what is made of it."""
+_CC: Final = ("1.0", "2.0", "2.5", "3.0", "4.0")
 
+
+def _versions(name: str) -> tuple[str, ...]:
+    return tuple(f"{name}-{version}" for version in _CC)
+
+
+_ROWS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
+    ("", ("CC0-1.0", "PDDL-1.0", "Unlicense", "0BSD", "MIT-0")),
+    ("by", ("MIT", "ISC", "BSD-2-Clause", "BSD-3-Clause", "Apache-2.0", "ODC-By-1.0", *_versions("CC-BY"))),
+    ("by sa", ("ODbL-1.0", *_versions("CC-BY-SA"))),
+    ("by nc", _versions("CC-BY-NC")),
+    ("by nc sa", _versions("CC-BY-NC-SA")),
+)
+
+TERMS: Final = {name: frozenset(terms.split()) for terms, names in _ROWS for name in names}
+"""SPDX identifier -> its terms: credit, no commerce, the same licence for what is made of it.  The mildest is first."""
+
+_PLACES: Final = {name: place for place, name in enumerate(TERMS)}
+_SPELLED: Final = {name.lower(): name for name in TERMS}
 _ABOVE_ALL: Final = re.compile(r"\s+and\s+|\s+or\s+", re.IGNORECASE)
+_MOST_BRACKETS: Final = 20
+
+Names = frozenset[str] | None
+"""Identifiers of `TERMS` that hold together; none if one is not known."""
 
 
 def forbids(licence: str) -> str | None:
@@ -48,28 +61,76 @@ def _reason(licence: str) -> str | None:
 
 
 def strictest(licences: Iterable[str]) -> str:
-    """The licence whose terms hold all others, or all that none other holds, joined by AND (SPDX).
+    """The licence whose terms hold all others, or all that must stay, joined by AND (SPDX).
 
-    So CC-BY-4.0 gives way to CC-BY-NC-4.0, while CC-BY-SA-4.0 and CC-BY-NC-4.0 both stay, as does every licence that
-    is not known.  Raises ValueError if there are none.
+    A single one stays as it is written.  Of alternatives (`A OR B`) the milder counts.  A licence that is not known
+    stays beside the others.  Raises ValueError if there are none.
     """
     distinct = sorted(set(licences))
     if not distinct:
         raise ValueError("expected at least one licence")
-    terms = {licence: _terms(licence) for licence in distinct}
-    kept = [one for one in distinct if not any(_holds(terms[other], terms[one]) for other in distinct if other != one)]
+    if len(distinct) == 1:
+        return distinct[0]
+    read = {text: names_of(text) for text in distinct}
+    known = {name for names in read.values() for name in names or ()}
+    kept = sorted([*remaining(known), *(text for text, names in read.items() if names is None)])
     if len(kept) == 1:
         return kept[0]
     return " AND ".join(f"({licence})" if _ABOVE_ALL.search(licence) else licence for licence in kept)
 
 
-def _terms(licence: str) -> frozenset[str] | None:
-    """None if they are not known; expressions of several licences are not taken apart."""
-    text = licence.casefold().strip()
-    if _ABOVE_ALL.search(text) or re.search(r"[,;]", text):
+def remaining(names: Collection[str]) -> list[str]:
+    """Those of `TERMS` that none of the others replaces, the mildest first.
+
+    So CC-BY-4.0 gives way to CC-BY-NC-4.0.  What is to be shared alike gives way to later versions of itself only.
+    """
+    left = [one for one in names if not any(_replaces(other, one) for other in names)]
+    return sorted(left, key=_PLACES.__getitem__)
+
+
+def _replaces(strict: str, mild: str) -> bool:
+    if strict.startswith("CC-") and strict.rpartition("-")[0] == mild.rpartition("-")[0]:
+        return _PLACES[strict] > _PLACES[mild]
+    return "sa" not in TERMS[mild] and TERMS[mild] < TERMS[strict]
+
+
+def names_of(expression: str) -> Names:
+    """The licences of an expression of names, AND, OR and brackets; of `A OR B` the milder."""
+    if expression.count("(") > _MOST_BRACKETS:
         return None
-    return next((terms for pattern, terms in _TERMS if re.match(pattern, text)), None)
+    if name := _SPELLED.get("-".join(expression.split()).lower()):  # `CC BY 4.0`, as people write it
+        return frozenset({name})
+    found, rest = _either(re.findall(r"[()]|[^\s()]+", expression))
+    return None if rest else found
 
 
-def _holds(strict: frozenset[str] | None, mild: frozenset[str] | None) -> bool:
-    return strict is not None and mild is not None and mild < strict
+def _either(tokens: list[str]) -> tuple[Names, list[str]]:
+    """`A OR B`: the milder one; an unknown one is no help."""
+    found, rest = _both(tokens)
+    while rest[:1] in (["OR"], ["or"]):
+        other, rest = _both(rest[1:])
+        found = min(found, other, key=_strictness) if found and other else None
+    return found, rest
+
+
+def _strictness(names: Iterable[str]) -> int:
+    return max(_PLACES[name] for name in names)
+
+
+def _both(tokens: list[str]) -> tuple[Names, list[str]]:
+    """`A AND B`: all of them."""
+    found, rest = _one(tokens)
+    while rest[:1] in (["AND"], ["and"]):
+        other, rest = _one(rest[1:])
+        found = found | other if found and other else None
+    return found, rest
+
+
+def _one(tokens: list[str]) -> tuple[Names, list[str]]:
+    if not tokens:
+        return None, []
+    if tokens[0] == "(":
+        found, rest = _either(tokens[1:])
+        return (found, rest[1:]) if rest[:1] == [")"] else (None, ["("])
+    name = _SPELLED.get(tokens[0].lower())
+    return (frozenset({name}) if name else None), tokens[1:]
