@@ -6,11 +6,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from srpo.data.agents import PROMPTS as AGENTS
 from srpo.prompts import load_prompt
 from srpo.prompts.fill import fill, placeholders, unfill
-from srpo.simulate.roles import AGENTS, JUDGES
+from srpo.simulate.roles import JUDGES
 
-PROMPTS = {name: load_prompt(name) for name in (*AGENTS, *JUDGES)}
+PROMPTS = {name: load_prompt(name) for name in (*AGENTS.values(), *JUDGES)}
 NASTY = [
     "",
     "\n\n",

@@ -162,7 +162,7 @@ def test_dropped_sets_count_as_they_were_when_they_were_dropped(asker: Asker, po
         ("adjudication", 1, 1),
     ]
     text = render_checks(report)
-    assert "| text_only    | 1 " in text and "whole minimal sets kept: 0" in text
+    assert "| text\\_only | 1 " in text and "whole minimal sets kept: 0" in text
 
 
 def test_folders_that_do_not_fit_say_so(asker: Asker, pool: Path, tmp_path: Path) -> None:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.table import Table
 
 from srpo.cli.terminal import OverridesArgument, console, say
 from srpo.config import load_config
 from srpo.progress import console_bars
 from srpo.records import write_text
+
+if TYPE_CHECKING:
+    from srpo.simulate.checks import ChecksReport
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -99,10 +103,10 @@ def checks(
 
     Example: srpo world checks runs/ssui --pool /tmp/pool
     """
-    from srpo.simulate.checks import measure_checks, render_checks
+    from srpo.simulate.checks import measure_checks
 
     report = measure_checks(run, pool)
-    say(render_checks(report))
+    _show(report)
     if out is not None:
         write_text(out, report.model_dump_json(indent=1) + "\n")
         say(f"figures in {out}")
@@ -144,11 +148,22 @@ def dataset(  # noqa: PLR0913  # one parameter per option
 
     Run it again to go on after a stop.  Example: srpo world dataset /tmp/ssui-world --sets 20
     """
-    from srpo.simulate.checks import render_checks
     from srpo.simulate.dataset import WorldDataset, make_dataset
     from srpo.simulate.reviewers import SimulatedReviewers
 
     plan = WorldDataset(out, sets, agent_errors, judge_errors, failures, seed, pictures)
     report = make_dataset(plan, SimulatedReviewers(seed=seed), console_bars(console), say)
-    say(render_checks(report))
+    _show(report)
     say(f"dataset: {plan.published}  (figures: {plan.checks})")
+
+
+def _show(report: ChecksReport) -> None:
+    """The tables of the checks, and what people kept."""
+    from srpo.simulate.checks import kept_line, tables_of
+
+    for found in tables_of(report):
+        shown = Table(*found.columns, title=found.title, title_justify="left")
+        for row in found.rows:
+            shown.add_row(*map(str, row))
+        console.print(shown)
+    say(kept_line(report))

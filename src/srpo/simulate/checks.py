@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Final, get_args
 
 from pydantic import Field
 
+from srpo.building.stage import CHAIN
 from srpo.data.folder import DatasetFolder
 from srpo.data.settle import settle
 from srpo.errors import DataError
 from srpo.records import iterate_records, read_records
-from srpo.simulate.events import STAGES, Event, events_of, last_sets
+from srpo.simulate.events import Event, events_of, last_sets
 from srpo.simulate.truth import Scenes, judge_draft, judge_sample
 from srpo.stats import wilson
+from srpo.tables import Table, render_markdown
 from srpo.types import CheckName, DraftSet, Record, Review, Sample
 
-NAMES: tuple[CheckName, ...] = (
-    "redundancy",
-    "completeness",
-    "text_safety",
-    "text_only",
-    "image_only",
-    "joint",
-    "path",
-)
+_NAMES: Final[tuple[CheckName, ...]] = get_args(CheckName)
 
 
 class Share(Record):
@@ -73,7 +68,7 @@ def measure_checks(run: Path, pool: Path) -> ChecksReport:
     if not sets:
         raise DataError(f"{run}: holds no sets; build them with srpo build")
     events = list(events_of(sets.values(), scenes))
-    stages = [_stage(name, folder.stage(name), scenes) for name in STAGES if folder.stage(name).exists()]
+    stages = [_stage(name, folder.stage(name), scenes) for name in CHAIN if folder.stage(name).exists()]
     if folder.sets.exists():
         stages.append(_stage("clean", folder.sets, scenes))
     samples = read_records(folder.samples, Sample) if folder.samples.exists() else []
@@ -87,7 +82,7 @@ def measure_checks(run: Path, pool: Path) -> ChecksReport:
     if reviews:
         stages.append(StageFigures(stage="review", right=share(whole)))
     return ChecksReport(
-        checks=tuple(figures_of(name, [event for event in events if event.name == name]) for name in NAMES),
+        checks=tuple(figures_of(name, [event for event in events if event.name == name]) for name in _NAMES),
         stages=tuple(stages),
         kept=share(right),
         kept_sets=len(whole),
@@ -123,16 +118,27 @@ def _is_right(one: DraftSet, scenes: Scenes) -> bool:
     return all(judge_draft(draft, scenes.of(draft.image)).right for draft in one.cells.values())
 
 
+def tables_of(report: ChecksReport) -> tuple[Table, Table]:
+    """The checks, and the sets behind each stage."""
+    checks = tuple(
+        (c.name, c.judged, c.missing, c.defects, percent(c.precision), percent(c.recall)) for c in report.checks
+    )
+    stages = tuple((row.stage, row.right.n, percent(row.right)) for row in report.stages)
+    columns = ("check", "judged", "missing", "defects", "precision", "recall")
+    return (
+        Table("checks", "Verdicts of the checks, held against the truth", columns, checks),
+        Table("stages", "Sets behind each stage", ("after", "sets", "sets that are right"), stages),
+    )
+
+
+def kept_line(report: ChecksReport) -> str:
+    """What people made of it."""
+    return f"Records kept by people and right: {percent(report.kept)}; whole minimal sets kept: {report.kept_sets}."
+
+
 def render_checks(report: ChecksReport) -> str:
-    """Two tables in Markdown, which a terminal shows well too."""
-    checks = [
-        (c.name, str(c.judged), str(c.missing), str(c.defects), percent(c.precision), percent(c.recall))
-        for c in report.checks
-    ]
-    stages = [(row.stage, str(row.right.n), percent(row.right)) for row in report.stages]
-    head = ("check", "judged", "missing", "defects", "precision", "recall")
-    kept = f"Records kept by people and right: {percent(report.kept)}; whole minimal sets kept: {report.kept_sets}."
-    return "\n\n".join((_table(head, checks), _table(("after", "sets", "sets that are right"), stages), kept)) + "\n"
+    """All of it in Markdown."""
+    return "\n".join((*map(render_markdown, tables_of(report)), kept_line(report))) + "\n"
 
 
 def percent(found: Share) -> str:
@@ -141,13 +147,3 @@ def percent(found: Share) -> str:
         return "nothing to count"
     value = 100 * found.hits / found.n
     return f"{value:.1f} % [{100 * found.low:.1f}, {100 * found.high:.1f}] ({found.hits} of {found.n})"
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [tuple(head), *map(tuple, rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
-    pad: Callable[[Sequence[str]], str] = lambda line: (  # noqa: E731  # only here
-        "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |"
-    )
-    rule = "|" + "|".join("-" * (width + 2) for width in widths) + "|"
-    return "\n".join([pad(lines[0]), rule, *map(pad, lines[1:])])

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 
+from srpo.data.agents import PROMPTS
 from srpo.prompts import load_prompt
 from srpo.prompts.fill import unfill
 from srpo.serve.chat import ChatRequest
@@ -17,16 +18,6 @@ from srpo.world.knowledge import World, load_world
 from srpo.world.scenes import Scene, Situation
 from srpo.world.wishes import Wish, read_wish
 
-AGENTS: Final = (
-    "agent_query",
-    "agent_reasoning",
-    "agent_reflection",
-    "agent_rewrite",
-    "agent_summary",
-    "agent_counterpart",
-    "agent_benign",
-    "agent_describe",
-)
 JUDGES: Final = ("judge_text_alone", "judge_image_alone", "judge_answer", "judge_path", "judge_step")
 TEXT_ONLY: Final = "text_only"
 """The agent that gets a request and nothing else."""
@@ -137,4 +128,4 @@ def _wish(values: dict[str, str | None]) -> Wish | None:
 
 @cache
 def _templates() -> dict[str, str]:
-    return {name: load_prompt(name) for name in (*AGENTS, *JUDGES)}
+    return {name: load_prompt(name) for name in (*PROMPTS.values(), *JUDGES)}
