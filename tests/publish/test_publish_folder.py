@@ -19,10 +19,9 @@ from srpo.progress import silent
 from srpo.publish import Published, PublishPlan, publish
 from srpo.publish import write as writing
 from srpo.records import read_records, write_records
-from srpo.review.store import Store
 from srpo.run_config import RunConfig
 from srpo.steps import STEP_NAMES, split
-from srpo.types import DraftSet, Review, Sample, Source
+from srpo.types import DraftSet, Sample, Source
 from srpo.types.data import Edit
 
 EDIT = Edit(question="May I do this here, please?", steps={"strategy": "Warn, and offer something safe."})
@@ -184,45 +183,6 @@ def test_a_large_split_has_several_shards_that_are_one_split(run, tmp_path, monk
     assert found["train"]["id"][:] == ids
 
 
-def test_undecided_sets_are_published_only_when_asked_for(run, tmp_path):
-    folder = DatasetFolder(tmp_path / "run")
-    shutil.copytree(run.path, folder.path)
-    samples = read_records(folder.samples, Sample)
-    open_ = {sample.id for sample in samples if sample.group == samples[-1].group and sample.cell == "hazard"}
-    write_records(folder.reviews, [r for r in read_records(folder.reviews, Review) if r.sample not in open_])
-    assert again(folder, tmp_path / "decided").publication.sets == 4
-    found = again(folder, tmp_path / "all", unreviewed=True)
-    assert found.publication.sets == 5
-    assert "1 of 20 samples are published without a decision of people" in found.warnings
-
-
-def test_without_reviews_it_says_what_to_do(run, tmp_path):
-    folder = DatasetFolder(tmp_path / "run")
-    shutil.copytree(run.path, folder.path)
-    folder.reviews.unlink()
-    with pytest.raises(DataError, match=r"reviews.jsonl: no such file.*srpo review .*--unreviewed"):
-        again(folder, tmp_path / "out")
-    write_records(folder.reviews, [])
-    with pytest.raises(DataError, match=r"no minimal set is left to publish \(6 not decided\).*--unreviewed"):
-        again(folder, tmp_path / "out")
-    assert again(folder, tmp_path / "out", unreviewed=True).publication.samples == 24
-    assert "No person has reviewed" in (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
-
-
-def test_decisions_that_are_not_in_the_file_yet_are_not_passed_over(run, tmp_path):
-    folder = DatasetFolder(tmp_path / "run")
-    shutil.copytree(run.path, folder.path)
-    reviews = read_records(folder.reviews, Review)
-    with Store.open(folder.path) as store:
-        store.add(reviews)
-        store.export(folder.path)
-        assert again(folder, tmp_path / "out").publication.sets == 5
-        shown = store.item(store.find(reviews[0].sample), reviews[0].reviewer)
-        store.withdraw(reviews[0].sample, reviews[0].reviewer, shown.version)
-    with pytest.raises(DataError, match=r"reviews.jsonl: has 48 reviews, and review.sqlite .*srpo review export"):
-        again(folder, tmp_path / "out")
-
-
 @pytest.mark.parametrize(
     ("name", "text", "problem"),
     [
@@ -231,7 +191,7 @@ def test_decisions_that_are_not_in_the_file_yet_are_not_passed_over(run, tmp_pat
         ("samples.jsonl", '{"schema": "srpo/1"', "line 1: not JSON"),
         ("sets.jsonl", None, "sets.jsonl: no such file"),
         ("sets.jsonl", "", "sets.jsonl: no cell .* of set"),
-        ("sources.jsonl", "", "sources.jsonl: no source"),
+        ("sources.jsonl", "", "sources.jsonl and rendered.jsonl: no source"),
         ("config.yaml", None, "no config.yaml"),
         ("config.yaml", "{}", "config.yaml"),
     ],

@@ -83,17 +83,19 @@ class Material:
         return found.cells[sample.cell]
 
     def source_of(self, draft: Draft) -> Source:
-        """Where a draft's picture comes from.  Raises DataError if `sources.jsonl` does not have it."""
+        """Where a draft's picture comes from.  Raises DataError if no file of sources has it."""
         found = self.sources.get(draft.source)
         if found is None:
-            raise DataError(f"{self.folder.sources}: no source {draft.source!r}, which {self.folder.sets} names")
+            where = f"{self.folder.sources} and {self.folder.rendered.name}"
+            raise DataError(f"{where}: no source {draft.source!r}, which {self.folder.sets} names")
         return found
 
 
 def read_material(path: Path, *, unreviewed: bool) -> Material:
     """Read a dataset folder and settle its reviews.
 
-    A set is published if people have kept all of its cells; with `unreviewed` also if nobody has decided some of them.
+    A set is published if people have kept all of its cells; with `unreviewed` also if nobody has decided some of them,
+    but never if reviewers disagree about one: somebody wants that dropped, or with other words.
     Raises DataError if the folder is not a dataset's, a file is missing or broken, or nothing is left to publish.
     """
     folder, config, samples = read_samples(path)
@@ -105,6 +107,7 @@ def read_material(path: Path, *, unreviewed: bool) -> Material:
     if not wanted:
         raise DataError(f"{folder.samples}: {_nothing_left(left_out)}")
     before = {now: old for old, now in settled.edited.items()}
+    undecided = set(settled.undecided)
     order = {split: i for i, split in enumerate(config.splits)}
     ordered = sorted(
         wanted, key=lambda s: (order.get(s.split, len(order)), s.split, s.group, CELLS.index(s.cell), s.id)
@@ -114,13 +117,13 @@ def read_material(path: Path, *, unreviewed: bool) -> Material:
         config=config,
         samples=tuple(ordered),
         sets={one.id: one for one in read_records(folder.sets, DraftSet)},
-        sources={one.id: one for one in read_records(folder.sources, Source)},
+        sources={one.id: one for one in _sources(folder)},
         history=history,
         reviews=_counting(history),
         settled=settled,
         reviewed_as={sample.id: before.get(sample.id, sample.id) for sample in ordered},
         groups={sample.id: sample.group for sample in samples},
-        undecided=tuple(sample.id for sample in ordered if sample.id in set(settled.undecided)),
+        undecided=tuple(sample.id for sample in ordered if sample.id in undecided),
         left_out=left_out,
         rejections=tuple(read_records(folder.rejections, Rejection)) if folder.rejections.exists() else (),
         usage=tuple(read_records(folder.usage, Usage)) if folder.usage.exists() else (),
@@ -143,6 +146,12 @@ def read_samples(path: Path) -> tuple[DatasetFolder, BuildConfig, list[Sample]]:
     if not samples:
         raise DataError(f"{folder.samples}: holds no sample; {folder.rejections.name} says why all were dropped")
     return folder, config, samples
+
+
+def _sources(folder: DatasetFolder) -> list[Source]:
+    """Of the pictures that were given, and of those drawn as counterparts, if there are any."""
+    drawn = read_records(folder.rendered, Source) if folder.rendered.exists() else []
+    return [*read_records(folder.sources, Source), *drawn]
 
 
 def _reviews(folder: DatasetFolder, unreviewed: bool) -> list[Review]:
@@ -168,18 +177,21 @@ def _whole_sets(samples: Sequence[Sample], settled: Settled, unreviewed: bool) -
     undecided = set(settled.undecided)
     open_ = [sample for sample in samples if sample.id in undecided]
     dropped = {sample.group for sample in samples if sample.id in settled.dropped}
-    waiting = {sample.group for sample in open_} if not unreviewed else set()
+    disagreed = set(settled.disagreements)
+    disputed = {sample.group for sample in open_ if sample.id in disagreed}
+    waiting = {sample.group for sample in open_} - disputed if not unreviewed else set()
     chosen = [*settled.kept, *(open_ if unreviewed else [])]
-    there = Counter(sample.group for sample in chosen)
+    there = Counter(sample.group for sample in chosen if sample.group not in disputed)
     wanted = [sample for sample in chosen if there[sample.group] == sizes[sample.group]]
-    reasons = {"dropped in review": len(dropped), "not decided": len(waiting - dropped)}
+    reasons = {"dropped in review": len(dropped), "disputed": len(disputed), "not decided": len(waiting)}
     return wanted, {reason: count for reason, count in reasons.items() if count}
 
 
 def _nothing_left(left_out: dict[str, int]) -> str:
     found = ", ".join(f"{count} {reason}" for reason, count in left_out.items())
-    hint = "; finish `srpo review`, or add --unreviewed" if "not decided" in left_out else ""
-    return f"no minimal set is left to publish ({found}){hint}"
+    hints = {"disputed": "let an adjudicator decide", "not decided": "finish `srpo review`, or add --unreviewed"}
+    mend = "".join(f"; {hint}" for reason, hint in hints.items() if reason in left_out)
+    return f"no minimal set is left to publish ({found}){mend}"
 
 
 def _counting(history: Sequence[Review]) -> tuple[Review, ...]:
