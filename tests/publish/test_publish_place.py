@@ -48,6 +48,17 @@ def test_an_earlier_release_is_replaced_whole(run, tmp_path):
     assert sorted(path.name for path in out.parent.iterdir()) == ["out"]
 
 
+def test_a_link_stays_one_and_what_it_leads_to_is_replaced(run, tmp_path):
+    home, link = tmp_path / "disk", tmp_path / "link"
+    home.mkdir()
+    link.symlink_to(home)
+    for _ in range(2):
+        files = go(run, link)
+    assert link.is_symlink() and home.is_dir()
+    assert sorted(path.relative_to(home).as_posix() for path in home.rglob("*") if path.is_file()) == files
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["disk", "link", "run"]
+
+
 def test_the_manifest_names_every_file_and_its_hash(run, tmp_path):
     files = go(run, tmp_path / "out")
     manifest = json.loads((tmp_path / "out" / "publication.json").read_text(encoding="utf-8"))

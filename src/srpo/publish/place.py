@@ -59,7 +59,7 @@ def beside(out: Path) -> Iterator[Path]:
         folder.mkdir()
         yield folder
     except OSError as error:
-        problem = f"cannot be written ({error.strerror}); check rights and free space, or choose another --out"
+        problem = f"cannot be written ({error.strerror or error}); check rights and free space, or choose another --out"
         raise DataError(f"{error.filename or out}: {problem}") from None
     finally:
         shutil.rmtree(folder, ignore_errors=True)

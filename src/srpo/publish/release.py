@@ -74,11 +74,13 @@ def publish(plan: PublishPlan, bars: Bars) -> Published:
     check_splits(material.splits)
     if plan.repository is not None:
         check_push(material, plan.repository, public=plan.public)
-    with beside(plan.out) as folder:
+    # A link stays one: what it leads to is what is replaced.
+    out = plan.out.resolve()
+    with beside(out) as folder:
         release, trained = _write(plan, kind, material, folder, bars)
         publication = _publication(release, folder)
         write_text(folder / MANIFEST, _json(publication))
-        move(folder, plan.out)
+        move(folder, out)
     done = Published(publication, release.warnings, release.audit, trained)
     if plan.repository is None:
         return done
@@ -132,7 +134,8 @@ def _write(
 
 def _publication(release: Release, folder: Path) -> Publication:
     source = release.material.folder
-    read = (source.config, source.samples, source.sets, source.sources, source.reviews, source.rejections, source.usage)
+    read = [source.config, source.samples, source.sets, source.sources, source.rendered]
+    read += [source.reviews, source.rejections, source.usage]
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     return Publication(
         name=release.name,
