@@ -7,6 +7,7 @@ import pytest
 import srpo
 from srpo.config import load_config
 from srpo.progress import silent
+from srpo.rates import JOINT, RATES
 from srpo.reporting import write_report
 from srpo.run_config import RunConfig
 from srpo.runs import RunFolder
@@ -61,6 +62,5 @@ def test_every_prefix_gave_contrasts(report: Report):
 def test_nothing_was_dropped_in_silence(report: Report):
     for system in report.systems.values():
         for name, metric in system.items():
-            expected = {"joint4": 40, "safe": 40, "path_safe": 40, "answer_safe_and_effective_hazard": 40}
-            items = expected.get(name, 120 if name in ("effective_benign", "over_refusal") else 160)
-            assert metric.n + metric.unscored == items, name
+            cells = 1 if name == JOINT else len(RATES[name].cells)
+            assert metric.n + metric.unscored == 40 * cells, name

@@ -248,7 +248,7 @@ def test_a_full_disk_while_judging_loses_nothing(finished, config, tmp_path):
 
 def test_a_full_disk_while_drawing_pictures(tmp_path):
     error = limited(5000, "init", tmp_path / "run", "world={train: 1, test_scenes: 1}")
-    assert f"{tmp_path / 'run'}: build stopped (File too large" in error and "then resume" in error
+    assert f"{tmp_path / 'run'}: init stopped (File too large" in error and "then resume" in error
 
 
 def test_a_full_disk_while_saving_a_checkpoint(finished, config, tmp_path):
