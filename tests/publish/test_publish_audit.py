@@ -103,8 +103,8 @@ def test_planted_shortcuts_are_found(tmp_path):
     samples = world(tmp_path)
     word = audit(with_questions(samples, {"hazard": "dangerous"}), tmp_path, 0, silent)
     assert word.views["text"].value > BOUND
-    assert {leak.view for leak in word.leaks[:10]} == {"text"}
-    assert all(leak.probability > 0.6 for leak in word.leaks[:10])
+    assert {shortcut.view for shortcut in word.shortcuts[:10]} == {"text"}
+    assert all(shortcut.probability > 0.6 for shortcut in word.shortcuts[:10])
     assert word.views["image"].value < 0.7
     longer = audit(with_questions(samples, {"hazard": "please " * 9}), tmp_path, 0, silent)
     assert longer.views["length"].value > 0.95
@@ -131,7 +131,7 @@ def test_a_planted_picture_is_found(tmp_path):
     ]
     found = audit(marked, tmp_path, 0, silent)
     assert found.views["image"].value == 1.0
-    pictures = [leak.probability for leak in found.leaks if leak.view == "image"]
+    pictures = [shortcut.probability for shortcut in found.shortcuts if shortcut.view == "image"]
     assert len(pictures) == 10
     assert pictures == sorted(pictures, reverse=True)
     assert pictures[0] > 0.95
@@ -148,7 +148,7 @@ def test_the_order_does_not_matter_and_the_seed_does(tmp_path):
 def test_too_few_sets_give_no_figure_and_say_so(tmp_path):
     found = audit(world(tmp_path, 5), tmp_path, 0, silent)
     assert all(metric.value is None and metric.unscored == 20 for metric in found.views.values())
-    assert found.leaks == ()
+    assert found.shortcuts == ()
     assert found.note in list(audit_lines(found))
     assert "hazards are in 5" in found.note
     assert "at least 20" in found.note

@@ -8,12 +8,13 @@ import json
 from pathlib import Path
 
 import pytest
-from published import dataset, review
+from published import dataset, review, write_config
 
+from srpo.data.config import LeakageSettings
 from srpo.progress import silent
 from srpo.publish import PublishPlan, publish
-from srpo.records import read_records
-from srpo.types import Sample
+from srpo.records import read_records, write_records
+from srpo.types import Review, Sample, Source
 
 mlcroissant = pytest.importorskip("mlcroissant")
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the libraries underneath
@@ -72,3 +73,28 @@ def test_files_are_named_with_their_hashes(out, metadata):
     for one in files:
         with io.FileIO(out / one["contentUrl"]) as file:
             assert hashlib.file_digest(file, "sha256").hexdigest() == one["sha256"]
+
+
+def test_what_is_said_of_pictures_people_and_benchmarks_is_so(tmp_path):
+    folder = dataset(tmp_path / "run", train=1, val=1)
+    sources = read_records(folder.sources, Source)
+    write_records(folder.sources, sources[:-1])
+    write_records(folder.rendered, sources[-1:])
+    publish(PublishPlan(folder.path, tmp_path / "bare", unreviewed=True, audited=False), silent)
+    samples = read_records(folder.samples, Sample)
+    review(folder, samples)
+    seen = [one.model_copy(update={"blind": False}) for one in read_records(folder.reviews, Review)]
+    write_records(folder.reviews, [*seen[:-1], seen[-1].model_copy(update={"blind": True})])
+    config = write_config(folder, leakage={"siuo": LeakageSettings(path="siuo.json")})
+    publish(PublishPlan(folder.path, tmp_path / "out", audited=False), silent)
+    bare, found = (json.loads((tmp_path / name / "croissant.json").read_text("utf-8")) for name in ("bare", "out"))
+    used = len({sample.image.sha256 for sample in samples})
+    assert bare["rai:dataCollection"].startswith(f"{used - 1} pictures were taken over, 1 drawn by a model")
+    assert "people" not in bare["rai:dataCollection"] and "people decided" in found["rai:dataCollection"]
+    assert bare["rai:dataCollectionType"] == ["Software Collection"]
+    assert bare["rai:dataAnnotationProtocol"] == ["No person has decided."]
+    assert f"1 of {len(seen)} such votes were blind" in found["rai:dataAnnotationProtocol"][0]
+    assert not any("benchmark" in line for line in bare["rai:dataPreprocessingProtocol"])
+    assert any(", ".join(config.leakage) in line for line in found["rai:dataPreprocessingProtocol"])
+    for words in (json.dumps(found), (tmp_path / "out" / "README.md").read_text(encoding="utf-8")):
+        assert "in English" not in words

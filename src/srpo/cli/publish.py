@@ -96,7 +96,7 @@ def audit(
 
 
 def _show(found: Audit) -> None:
-    """The table of an audit, and the samples that leak most."""
+    """The table of an audit, and the samples that one modality tells most surely."""
     from srpo.publish.show import audit_lines
 
     for line in audit_lines(found):

@@ -36,14 +36,14 @@ BOUND: Final = 5 / 6
 FEWEST: Final = 20
 """Independent clusters that must hold each label; with fewer there is no figure."""
 
-MOST_LEAKS: Final = 10
+MOST_SHORTCUTS: Final = 10
 """Per modality."""
 
 OPENING_WORDS: Final = 3
 MOST_OPENINGS: Final = 10
 
 
-class Leak(Record):
+class Shortcut(Record):
     """A sample that one modality tells right, and is sure of."""
 
     sample: str
@@ -75,7 +75,7 @@ class Audit(Record):
     chance: float = CHANCE
     bound: float = BOUND
     views: dict[str, Metric] = Field(description="balanced accuracy by what the classifier saw")
-    leaks: tuple[Leak, ...] = Field(description="by words, then by pixels; surest first")
+    shortcuts: tuple[Shortcut, ...] = Field(description="by words, then by pixels; surest first")
     openings: tuple[Opening, ...] = Field(description="of safe replies, the most common first")
     note: str = Field(default="", description="why there is no figure, if there is none")
 
@@ -104,7 +104,7 @@ def audit(samples: Sequence[Sample], folder: Path, seed: int, bars: Bars) -> Aud
         clusters=len(set(clusters)),
         seed=seed,
         views=views,
-        leaks=_leaks(rows, labels, odds),
+        shortcuts=_shortcuts(rows, labels, odds),
         openings=openings_of(rows),
         note=note,
     )
@@ -180,23 +180,22 @@ def _complete_sets(samples: Sequence[Sample]) -> int:
     return sum(len(found) == len(CELLS) for found in cells.values())
 
 
-def _leaks(samples: Sequence[Sample], labels: Flags, odds: Mapping[str, Floats]) -> tuple[Leak, ...]:
+def _shortcuts(samples: Sequence[Sample], labels: Flags, odds: Mapping[str, Floats]) -> tuple[Shortcut, ...]:
     """Samples with the highest probability of their own label by words or pixels alone."""
-    return tuple(
-        leak for view in ("text", "image") if view in odds for leak in _surest(samples, labels, view, odds[view])
-    )
+    views = [view for view in ("text", "image") if view in odds]
+    return tuple(one for view in views for one in _surest(samples, labels, view, odds[view]))
 
 
-def _surest(samples: Sequence[Sample], labels: Flags, view: str, odds: Floats) -> list[Leak]:
+def _surest(samples: Sequence[Sample], labels: Flags, view: str, odds: Floats) -> list[Shortcut]:
     own = np.where(labels, odds, -odds)
     order = sorted((i for i in range(len(samples)) if own[i] > 0), key=lambda i: (-own[i], samples[i].id))
     return [
-        Leak(
+        Shortcut(
             sample=samples[i].id,
             set=samples[i].group,
             cell=samples[i].cell,
             view=view,
             probability=float(1 / (1 + np.exp(-own[i]))),
         )
-        for i in order[:MOST_LEAKS]
+        for i in order[:MOST_SHORTCUTS]
     ]

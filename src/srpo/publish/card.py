@@ -83,7 +83,6 @@ def _head(release: Release) -> dict[str, object]:
     return {
         "pretty_name": release.name,
         **licence,
-        "language": ["en"],
         "task_categories": ["image-text-to-text", "visual-question-answering"],
         "size_categories": [_size_class(len(release.rows))],
         "tags": ["safety", "multimodal", "reasoning", "alignment", "ssui", "croissant"],
@@ -148,7 +147,7 @@ def _audit(found: Audit | None) -> list[str]:
         f"{found.seed}).  Chance is {CHANCE:g}.  In complete sets one modality cannot get past {BOUND:.3f} (5/6).  "
         "The sum of words and pixels can reach 1, because a sum solves an AND; it is no defect by itself."
     )
-    tables = [figures.audit_table(found), figures.leaks_table(found), figures.openings_table(found)]
+    tables = [figures.audit_table(found), figures.shortcuts_table(found), figures.openings_table(found)]
     return [intro, *([plain(found.note)] if found.note else []), *filter(None, map(_table, tables))]
 
 

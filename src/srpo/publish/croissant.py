@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from srpo.publish.card import Release
 from srpo.publish.licences import OTHER
+from srpo.publish.material import Material
 from srpo.publish.rows import VERSION, columns
 from srpo.records import file_sha256
 
@@ -50,7 +51,7 @@ def build_croissant(release: Release, out: Path) -> dict[str, Any]:
         "description": _description(release),
         "license": [_licence(name) for name in ([release.licence.licence] if _single(release) else release.licences)],
         "keywords": ["safety", "multimodal", "reasoning", "alignment"],
-        "version": _version(release),
+        "version": f"{VERSION.rpartition('/')[2]}.0.0",
         "citeAs": f"{release.name}, a dataset of minimal sets made with srpo",
         **_date(release),
         **_responsible(release),
@@ -78,11 +79,6 @@ def _licence(name: str) -> str:
     return f"https://spdx.org/licenses/{name}.html" if plain and name != OTHER else name
 
 
-def _version(release: Release) -> str:
-    """Follows the data: the first number is that of the columns."""
-    return f"{VERSION.rpartition('/')[2]}.0.0"
-
-
 def _date(release: Release) -> dict[str, str]:
     """The day of the last decision of a person, if there is one: the same inputs give the same file on any day."""
     days = sorted(review.time[:10] for review in release.material.reviews)
@@ -97,31 +93,24 @@ def _responsible(release: Release) -> dict[str, Any]:
     people = len({review.reviewer for review in material.reviews})
     dropped = sum(material.left_out.values()) + len(material.rejections)
     return {
-        "rai:dataCollection": "Pictures were taken over from a folder with a licence for each.  Models proposed unsafe "
-        "events, requests, replies and reasoning steps for them; judges checked these; people decided.",
-        "rai:dataCollectionType": ["Software Collection", "Manual Human Curator"],
+        "rai:dataCollection": _collection(material),
+        "rai:dataCollectionType": ["Software Collection", *(["Manual Human Curator"] if people else [])],
         "rai:dataCollectionMissingData": f"{dropped} pictures and sets were dropped by checks, cleaning and review.  A "
         "check that could not be made counts as not passed.",
         "rai:dataCollectionRawData": "The pictures, upright and in RGB; texts as models wrote them and people edited "
         "them.",
-        "rai:dataPreprocessingProtocol": [
-            "Near duplicates and samples near public benchmarks were dropped by perceptual hash and word shingles.",
-            "Splits go by minimal set and by groups of like pictures.",
-        ],
+        "rai:dataPreprocessingProtocol": _preprocessing(material),
         "rai:dataManipulationProtocol": "The open tier has no hypothesis, no unsafe reply and no reasons of judges."
         if release.tier == "open"
         else "Nothing is left out in this tier.",
-        "rai:dataAnnotationProtocol": [
-            "People keep, drop or edit a sample and grade safety, difficulty and informativeness from 1 to 5, blind to "
-            "others' votes and to checks; an adjudicator decides disagreements; a set with a dropped cell is dropped."
-        ],
+        "rai:dataAnnotationProtocol": [_annotation(release)],
         "rai:dataAnnotationPlatform": sorted({review.source for review in material.reviews}) or ["none"],
         "rai:dataAnnotationAnalysis": _analysis(release),
         "rai:annotationsPerItem": _per_item(release),
         "rai:annotatorDemographics": [f"{people} people; nothing else is recorded of them."],
         "rai:machineAnnotationTools": [*models, *(judge for judge in judges if judge not in models)] or ["none"],
         "rai:dataBiases": [
-            "Texts are those of the models named, in English; pictures are those of one collection.",
+            "Texts are those of the models named; pictures are those of one collection.",
             *release.warnings,
         ],
         "rai:dataUseCases": [
@@ -139,6 +128,37 @@ def _responsible(release: Release) -> dict[str, Any]:
             "notes are not published."
         ],
     }
+
+
+def _collection(material: Material) -> str:
+    """Where pictures and texts come from."""
+    drawn = sum(source.id in material.drawn for source in material.used_sources)
+    pictures = f"{len(material.used_sources) - drawn} pictures were taken over, {drawn} drawn by a model from captions"
+    people = "; people decided" if material.reviews else ""
+    proposed = "Models proposed unsafe events, requests, replies and reasoning steps for them; judges checked these"
+    return f"{pictures}, each with a licence.  {proposed}{people}."
+
+
+def _preprocessing(material: Material) -> list[str]:
+    near = "dropped by perceptual hash and word shingles"
+    benchmarks = ", ".join(material.config.leakage)
+    return [
+        f"Near duplicates were {near}.",
+        *([f"Samples near these benchmarks were {near}: {benchmarks}."] if benchmarks else []),
+        "Splits go by minimal set and by groups of like pictures.",
+    ]
+
+
+def _annotation(release: Release) -> str:
+    """What people did."""
+    if not release.material.reviews:
+        return "No person has decided."
+    found = release.agreement
+    return (
+        "People keep, drop or edit a sample and can grade safety, difficulty and informativeness from 1 to 5; "
+        f"{found.blind} of {found.votes} such votes were blind to others' votes and to checks.  An adjudicator decides "
+        "disagreements; a set with a dropped cell is dropped."
+    )
 
 
 def _analysis(release: Release) -> list[str]:

@@ -149,11 +149,11 @@ def audit_table(found: Audit) -> Table:
     return Table("audit", title, ("seen", "value", "low", "high", "n", "how"), lines)
 
 
-def leaks_table(found: Audit) -> Table:
+def shortcuts_table(found: Audit) -> Table:
     """Samples that one modality tells right."""
-    lines = tuple((one.sample, one.set, one.cell, one.view, one.probability) for one in found.leaks)
+    lines = tuple((one.sample, one.set, one.cell, one.view, one.probability) for one in found.shortcuts)
     title = "Samples that one modality tells right, surest first"
-    return Table("leaks", title, ("sample", "set", "cell", "seen", "probability"), lines)
+    return Table("shortcuts", title, ("sample", "set", "cell", "seen", "probability"), lines)
 
 
 def openings_table(found: Audit) -> Table:

@@ -26,6 +26,7 @@ class Material:
 
     - `samples`: whole minimal sets only, edits applied, by split and set;
     - `history`: all reviews of samples as they are now, in the order of the file; `reviews`: those that count;
+    - `drawn`: ids of the sources that a renderer drew from captions;
     - `reviewed_as`: id of a published sample -> its id before a person's edit;
     - `groups`: id in `samples.jsonl` -> its set, of all samples there;
     - `undecided`: ids among the published samples that nobody has decided;
@@ -37,6 +38,7 @@ class Material:
     samples: tuple[Sample, ...]
     sets: dict[str, DraftSet]
     sources: dict[str, Source]
+    drawn: frozenset[str]
     history: tuple[Review, ...]
     reviews: tuple[Review, ...]
     settled: Settled
@@ -106,6 +108,8 @@ def read_material(path: Path, *, unreviewed: bool) -> Material:
     wanted, left_out = _whole_sets(samples, settled, unreviewed)
     if not wanted:
         raise DataError(f"{folder.samples}: {_nothing_left(left_out)}")
+    given, counterparts = _sources(folder)
+    drawn = [*counterparts, *(given if config.images.captions is not None else [])]
     before = {now: old for old, now in settled.edited.items()}
     undecided = set(settled.undecided)
     order = {split: i for i, split in enumerate(config.splits)}
@@ -117,7 +121,8 @@ def read_material(path: Path, *, unreviewed: bool) -> Material:
         config=config,
         samples=tuple(ordered),
         sets={one.id: one for one in read_records(folder.sets, DraftSet)},
-        sources={one.id: one for one in _sources(folder)},
+        sources={one.id: one for one in (*given, *counterparts)},
+        drawn=frozenset(one.id for one in drawn),
         history=history,
         reviews=_counting(history),
         settled=settled,
@@ -148,10 +153,10 @@ def read_samples(path: Path) -> tuple[DatasetFolder, BuildConfig, list[Sample]]:
     return folder, config, samples
 
 
-def _sources(folder: DatasetFolder) -> list[Source]:
-    """Of the pictures that were given, and of those drawn as counterparts, if there are any."""
-    drawn = read_records(folder.rendered, Source) if folder.rendered.exists() else []
-    return [*read_records(folder.sources, Source), *drawn]
+def _sources(folder: DatasetFolder) -> tuple[list[Source], list[Source]]:
+    """Of the pictures that the dataset began with, and of those drawn as counterparts, if there are any."""
+    counterparts = read_records(folder.rendered, Source) if folder.rendered.exists() else []
+    return read_records(folder.sources, Source), counterparts
 
 
 def _reviews(folder: DatasetFolder, unreviewed: bool) -> list[Review]:

@@ -9,7 +9,7 @@ from srpo.publish.audit import Audit
 from srpo.publish.classifiers import VIEWS
 from srpo.types import Metric
 
-_LEAKS: Final = 5
+_SHORTCUTS: Final = 5
 
 
 def audit_lines(found: Audit) -> Iterator[str]:
@@ -24,8 +24,9 @@ def audit_lines(found: Audit) -> Iterator[str]:
     for name, metric in found.views.items():
         yield f"  {VIEWS[name]:<{width}}  {_interval(metric)}"
     yield "  (a sum of both solves an AND, so that late fusion may be high in a good dataset)"
-    for leak in sorted(found.leaks, key=lambda leak: (-leak.probability, leak.sample, leak.view))[:_LEAKS]:
-        yield f"  told by {leak.view} alone: sample {leak.sample}, {leak.cell}, probability {leak.probability:.3f}"
+    surest = sorted(found.shortcuts, key=lambda one: (-one.probability, one.sample, one.view))
+    for one in surest[:_SHORTCUTS]:
+        yield f"  told by {one.view} alone: sample {one.sample}, {one.cell}, probability {one.probability:.3f}"
 
 
 def _interval(metric: Metric) -> str:
