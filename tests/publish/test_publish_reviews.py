@@ -13,6 +13,7 @@ from srpo.errors import DataError
 from srpo.progress import silent
 from srpo.publish import Published, PublishPlan, publish
 from srpo.records import read_records, write_records
+from srpo.review.exchange import export_file
 from srpo.review.store import Store
 from srpo.types import Review, Sample, Source
 
@@ -60,7 +61,7 @@ def test_decisions_that_are_not_in_the_file_yet_are_not_passed_over(folder, tmp_
     reviews = read_records(folder.reviews, Review)
     with Store.open(folder.path) as store:
         store.add(reviews)
-        store.export(folder.path)
+        export_file(store, "jsonl", folder.reviews)
         assert again(folder, tmp_path / "out").publication.sets == 2
         shown = store.item(store.find(reviews[0].sample), reviews[0].reviewer)
         store.withdraw(reviews[0].sample, reviews[0].reviewer, shown.version)
