@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import heapq
 import math
-import re
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
@@ -17,16 +16,12 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from srpo.data.unspaced import UNSPACED
 from srpo.types.data import Source
 
 HASH_BITS: Final = 64
 
 Shingles = frozenset[tuple[str, ...]]
-
-_UNSPACED: Final = re.compile(
-    "([\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff])"
-)
-"""Letters of scripts that set no space between words: each counts as a word."""
 
 
 class Alike(NamedTuple):
@@ -100,7 +95,7 @@ def words(text: str) -> list[str]:
             kept.append(character)
         elif kind != "Cf":  # a character of no width parts no words
             kept.append(" ")
-    return _UNSPACED.sub(r" \1 ", "".join(kept)).split()
+    return UNSPACED.sub(r" \1 ", "".join(kept)).split()
 
 
 def shingles(text: str, n: int = 3) -> Shingles:

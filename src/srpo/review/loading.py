@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Final, NamedTuple
 
 from srpo.data.folder import DatasetFolder
 from srpo.data.settle import sample_sha256
+from srpo.data.unspaced import UNSPACED
 from srpo.errors import DataError
 from srpo.records import dump_row, file_sha256, iterate_records
 from srpo.review.plan import shuffled
@@ -32,11 +32,6 @@ _TEXTS: Final = """
 INSERT OR REPLACE INTO texts (number, sample, checks, question, words)
 VALUES ((SELECT number FROM items WHERE id = :id), :sample, :checks, :question, :words)
 """
-
-_WITHOUT_SPACES: Final = re.compile(
-    "([\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff])"
-)
-"""Scripts that put no space between words: each character is indexed as a word of its own."""
 
 
 class Loaded(NamedTuple):
@@ -100,7 +95,7 @@ def searchable(sample: Sample) -> str:
 
 def spaced(text: str) -> str:
     """Text in which every character of a script without spaces stands alone."""
-    return _WITHOUT_SPACES.sub(r" \1 ", text).replace("  ", " ")
+    return UNSPACED.sub(r" \1 ", text).replace("  ", " ")
 
 
 def _read_checks(path: Path) -> dict[tuple[str, str], tuple[Check, ...]]:
