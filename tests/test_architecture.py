@@ -20,7 +20,20 @@ FILES = sorted(ROOT.rglob("*.py"))
 
 LEVELS = (
     ("types", "errors"),
-    ("records", "config", "runs", "logic", "steps", "formats", "stats", "rates", "prompts", "processes", "listen", "bodies"),
+    (
+        "records",
+        "config",
+        "runs",
+        "logic",
+        "steps",
+        "formats",
+        "stats",
+        "rates",
+        "prompts",
+        "processes",
+        "listen",
+        "bodies",
+    ),
     ("models",),
     ("judge",),
     ("explore", "train", "evaluate", "benchmarks", "report", "world", "data"),
