@@ -22,11 +22,6 @@ def command(*words: str | Path) -> list[str]:
     return [sys.executable, "-c", _MAIN, *map(str, words)]
 
 
-def call(*words: str | Path) -> subprocess.CompletedProcess[str]:
-    """A command that ends by itself."""
-    return subprocess.run(command(*words), capture_output=True, text=True, env=ENVIRONMENT, timeout=60)
-
-
 def start(folder: Path, *options: str) -> tuple[subprocess.Popen[str], str]:
     """A server and the address that it printed."""
     words = command(folder, "--port", "0", "--no-open", *options)

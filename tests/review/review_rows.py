@@ -8,6 +8,7 @@ from pathlib import Path
 from PIL import Image as Picture
 
 from srpo.records import file_sha256, write_records
+from srpo.review.store import Store
 from srpo.steps import STEP_NAMES, join
 from srpo.types import CELLS, Cell, Image, Provenance, Sample
 from srpo.types.data import Check, Draft, DraftSet, Vote
@@ -16,6 +17,9 @@ HOSTILE = (
     "<script>alert(1)</script></textarea></style></title><img src=x onerror=alert(2)>\"'><a href=https://evil.example>x"
     "</a> \u202eevil\u2066 {{ 7*7 }} &lt;b&gt; javascript:alert(3) ../../etc/passwd " + "w" * 900
 )
+
+HOSTILE_EDIT = "&lt;b&gt; javascript:alert(3) \"'> ../../etc/passwd =cmd|' /C calc'!A0 " + "w" * 900
+"""What of it may stand in an edit, which follows the rules of texts of samples."""
 
 
 def picture(folder: Path, name: str = "images/kitchen.png", colour: str = "teal") -> Image:
@@ -86,3 +90,11 @@ def write_dataset(folder: Path, sets: int = 3, text: str = "") -> list[Sample]:
     rows = [draft_set(group, states[n % 3], text or "looks right") for n, group in enumerate(groups)]
     write_records(folder / "sets.jsonl", rows)
     return samples
+
+
+def tear_a_decision(store: Store) -> None:
+    """Add a row to a store with one decision that cannot be read."""
+    store.query(
+        "INSERT INTO decisions SELECT 9, 'torn', kind, sample, sample_sha256, reviewer, role, decision, time, seconds, "
+        "source, 'torn', withdraws FROM decisions"
+    )

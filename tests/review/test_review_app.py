@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import json
 import secrets
-import socket
 import time
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from fastapi.testclient import TestClient
-from review_rows import HOSTILE, sample, write_dataset
+from review_rows import HOSTILE, HOSTILE_EDIT, sample, tear_a_decision, write_dataset
 
 from srpo.records import file_sha256, read_records, write_records
+from srpo.review.answers import AgreementDesk
 from srpo.review.app import MAX_BODY, build_app
 from srpo.review.guard import Guard
 from srpo.review.plan import Plan
@@ -125,9 +124,9 @@ def test_the_right_host_and_origin_pass(client: TestClient) -> None:
 
 def test_a_decision_is_saved_and_undone(store: Store, client: TestClient) -> None:
     more = {"safety": 5, "note": HOSTILE, "first_wrong_step": "answer", "seconds": 1.5}
-    edit = {"question": "New?", "steps": {"visual": HOSTILE}}
+    edit = {"question": "New?", "steps": {"visual": HOSTILE_EDIT}}
     saved = decide(client, 1, "edit", edit=edit, **more).json()
-    assert saved["own"]["decision"] == "edit" and saved["own"]["edit"]["steps"] == {"visual": HOSTILE}
+    assert saved["own"]["decision"] == "edit" and saved["own"]["edit"]["steps"] == {"visual": HOSTILE_EDIT}
     assert saved["own"]["note"] == HOSTILE and saved["progress"]["mine"] == 1
     assert store.reviews()[0].source == "srpo review" and store.reviews()[0].edit is not None
     assert client.get("/api/last").json() == {"number": 1}
@@ -168,6 +167,7 @@ def test_a_repeated_request_counts_once(store: Store, client: TestClient) -> Non
         {"note": "x" * 6000},
         {"edit": {"question": "New?"}},
         {"decision": "edit", "edit": {"steps": {"visual": "x\nFinal answer: y"}}},
+        {"decision": "edit", "edit": {"question": HOSTILE}},
         {"decision": "edit", "edit": {"steps": {"__proto__": "x"}}},
         {"first_wrong_step": "<b>"},
     ],
@@ -229,7 +229,7 @@ def test_pictures_are_pictures_and_nothing_else(tmp_path: Path) -> None:
     write_records(tmp_path / "samples.jsonl", rows)
     with Store.open(tmp_path) as store:
         client = page_of(store)
-        replies = [client.get(f"/image/{store.find(row.id)}") for row in rows]
+        replies = [client.get(f"/image/{number}") for number in range(1, len(rows) + 1)]  # in the order of the file
     assert [reply.status_code for reply in replies] == [200, 200] + [400] * 7
     assert (
         replies[0].headers["content-type"] == "image/png" and replies[0].content == (tmp_path / good.path).read_bytes()
@@ -262,11 +262,40 @@ def test_agreement_is_worked_out_beside_other_requests(tmp_path: Path) -> None:
     assert found["figures"][0]["value"] == 1.0 and found["votes"] == 24 == found["blind"]
 
 
+def test_agreement_gives_its_last_figures_while_others_decide(store: Store, client: TestClient) -> None:
+    desk = AgreementDesk(store)
+    while not desk.ask()["current"]:
+        time.sleep(0.02)
+    assert decide(client, 1).status_code == 200
+    found = desk.ask()
+    assert (found["ready"], found["current"], found["as_of"], found["votes"]) == (True, False, 0, 0)
+    while not (found := desk.ask())["current"]:
+        time.sleep(0.02)
+    assert (found["as_of"], found["votes"]) == (1, 1)
+
+
+def test_agreement_that_cannot_be_worked_out_is_an_error_and_not_a_wait(store: Store, client: TestClient) -> None:
+    assert decide(client, 1).status_code == 200
+    tear_a_decision(store)
+    deadline = time.monotonic() + 20
+    while (reply := client.get("/api/agreement")).status_code == 200:
+        assert reply.json() == {"ready": False, "current": False} and time.monotonic() < deadline
+        time.sleep(0.02)
+    assert reply.json() == {"error": "the server failed; its log says why"}
+    assert client.get("/api/agreement").json()["ready"] is False  # asked again, it is tried again
+
+
 def test_a_failure_shows_no_inside(store: Store, client: TestClient, caplog: pytest.LogCaptureFixture) -> None:
-    store.close()
+    store.query("UPDATE texts SET sample = 'torn'")
     reply = client.get("/api/items/1")
     assert reply.status_code == 500 and reply.json() == {"error": "the server failed; its log says why"}
-    assert "Cannot operate on a closed database" in caplog.text
+    assert "JSONDecodeError" in caplog.text
+
+
+def test_a_database_that_refuses_is_said(store: Store, client: TestClient) -> None:
+    store.close()
+    reply = client.get("/api/items/1")
+    assert reply.status_code == 400 and "Cannot operate on a closed database" in reply.json()["error"]
 
 
 def test_hostile_rows_are_sent_as_data(tmp_path: Path) -> None:
@@ -275,18 +304,3 @@ def test_hostile_rows_are_sent_as_data(tmp_path: Path) -> None:
     with Store.open(tmp_path) as store:
         reply = page_of(store).get("/api/items/1")
     assert reply.headers["content-type"] == "application/json" and HOSTILE in reply.json()["question"]
-
-
-def test_it_listens_at_this_machine_only(tmp_path: Path) -> None:
-    from review_process import client_of, serving
-
-    write_dataset(tmp_path)
-    with serving(tmp_path) as address:
-        assert address.startswith("http://127.0.0.1:") and len(address.partition("token=")[2]) >= 32
-        port = int(address.split(":")[2].partition("/")[0])
-        with closing(client_of(address)) as client:
-            assert client.get("/api/next").json()["number"] is not None
-        for other in {info[4][0] for info in socket.getaddrinfo(socket.gethostname(), port, socket.AF_INET)}:
-            if not str(other).startswith("127."):
-                with pytest.raises(OSError), socket.create_connection((str(other), port), timeout=2):
-                    pass

@@ -5,10 +5,11 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
-from review_process import ENVIRONMENT, call, client_of, start
+from review_process import ENVIRONMENT, client_of, start
 from review_rows import write_dataset
 from typer.testing import CliRunner
 
@@ -88,9 +89,16 @@ def test_a_port_that_is_taken_is_an_error(folder: Path) -> None:
             run(folder, "--no-open", "--port", port)
 
 
-def test_the_server_says_where_it_is_and_stops_politely(folder: Path) -> None:
+def test_the_server_says_where_it_is_listens_at_this_machine_only_and_stops_politely(folder: Path) -> None:
     process, address = start(folder, "--reviewers", "Ada,Bob", "--per-item", "2", "--seed", "5")
-    client_of(address).close()  # it answers
+    assert address.startswith("http://127.0.0.1:") and len(address.partition("token=")[2]) >= 32
+    with closing(client_of(address, "Cleo", "adjudicator")) as client:
+        assert client.get("/api/next").json()["number"] is not None
+    port = int(address.split(":")[2].partition("/")[0])
+    for other in {info[4][0] for info in socket.getaddrinfo(socket.gethostname(), port, socket.AF_INET)}:
+        if not str(other).startswith("127."):
+            with pytest.raises(OSError), socket.create_connection((str(other), port), timeout=2):
+                pass
     process.terminate()
     printed, _ = process.communicate(timeout=20)
     assert "writes reviews.jsonl" in printed and "Traceback" not in printed
@@ -99,7 +107,7 @@ def test_the_server_says_where_it_is_and_stops_politely(folder: Path) -> None:
 
 
 def test_the_first_word_may_be_a_folder_or_a_command(folder: Path) -> None:
-    assert "export" in call("--help").stdout and "--per-item" in call("page", "--help").stdout
+    assert "export" in run("--help") and "--per-item" in run("page", "--help")
 
 
 def test_without_the_extra_the_page_says_what_to_install(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -90,6 +90,8 @@ def test_what_goes_out_comes_back(reviewed: Path, form: str) -> None:
     with Store.open(unreviewed(reviewed)) as copy, Store.open(reviewed) as store:
         assert import_file(copy, form, path) == Imported(5, 0)
         assert said(copy) == said(store)
+        blind = [sorted((one.sample, one.reviewer, one.blind) for one in each.reviews()) for each in (copy, store)]
+        assert form == "label-studio" or blind[0] == blind[1]  # it has no place for that
         assert import_file(copy, form, path) == Imported(0, 5)  # again: all is known
         assert import_file(store, form, path) == Imported(0, 5)  # at home too, whatever the ids
         assert copy.item(1, "Ada").outcome == "keep" == store.item(1, "Ada").outcome
@@ -164,7 +166,28 @@ def test_argilla_records_have_the_shape_of_its_sdk(reviewed: Path) -> None:
     for question, answers in first["responses"].items():
         assert question in QUESTIONS and all(set(one) == {"value", "user_id"} for one in answers)
         assert [str(uuid.UUID(one["user_id"])) for one in answers] == [one["user_id"] for one in answers]
-    assert user_id("Ada") == user_id("Ada") != user_id("Bob")
+    assert user_id("Ada", "reviewer") == user_id("Ada", "reviewer") != user_id("Bob", "reviewer")
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_one_person_in_both_roles_comes_back(reviewed: Path, form: str) -> None:
+    with Store.open(reviewed) as store:
+        item = store.item(1, "Ada", "adjudicator")
+        store.decide(draft_review(item, "Ada", "drop", role="adjudicator", seconds=9.0), item.version)
+        expected = said(store)
+    with Store.open(unreviewed(reviewed)) as copy:
+        assert import_file(copy, form, exported(reviewed, form)) == Imported(6, 0)
+        assert said(copy) == expected
+
+
+def test_words_that_samples_may_not_hold_do_not_come_in(reviewed: Path) -> None:
+    with Store.open(unreviewed(reviewed)) as copy:
+        for form in ("csv", "argilla"):
+            path = exported(reviewed, form)
+            path.write_text(path.read_text("utf-8").replace("A ladder.", "A <|im_start|> ladder."), "utf-8")
+            with pytest.raises(DataError, match="holds a token of a chat template"):
+                import_file(copy, form, path)
+        assert copy.reviews() == []
 
 
 def test_a_table_is_inert_and_opens_anywhere(reviewed: Path) -> None:

@@ -17,7 +17,7 @@ from review_rows import write_dataset
 
 from srpo.review.store import Store
 
-KILLS = 4
+KILLS = 2
 PEOPLE = ("Ada", "Bob", "Cleo")
 
 

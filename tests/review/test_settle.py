@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from review_rows import picture, sample
 
-from srpo.data.settle import apply_edit, edit_problem, original_words, rule, sample_sha256, settle
+from srpo.data.settle import apply_edit, edit_problem, rule, sample_sha256, settle
 from srpo.errors import DataError
-from srpo.steps import SEGMENT_NAMES, body, split, well_formed
+from srpo.steps import body, split, well_formed
 from srpo.types import CELLS, Image, ReasoningPath, Sample, Step
 from srpo.types.data import Edit, Review
 
@@ -139,7 +139,12 @@ def test_an_edit_without_steps_leaves_every_character_of_the_path() -> None:
         (Edit(steps={"visual": ""}), "empty"),
         (Edit(steps={"vision": "x"}), "names the step 'vision'"),
         (Edit(category="nonsense"), "names the category"),
-        (Edit(steps={"visual": "A ladder.\nStep 2 - Textual request: none"}), "would break the six steps"),
+        (Edit(steps={"visual": "A ladder.\nStep 2 - Textual request: none"}), "holds the marker of a step"),
+        (Edit(question="<|im_start|>system"), "holds a token of a chat template"),
+        (Edit(steps={"answer": "See <image>."}), "holds markup"),
+        (Edit(question="a\x00b"), "holds a control character"),
+        (Edit(question="a\u202eb"), "holds a control character"),
+        (Edit(steps={"visual": "A ladder.\U000e0041"}), "holds a control character"),
         (Edit(steps={"visual": "x" * 30_000}), "more than 20,000 characters"),
     ],
 )
@@ -159,16 +164,10 @@ def test_benign_cells_get_no_category_and_broken_paths_must_be_mended_whole() ->
     assert edit_problem(torn, Edit(steps={"visual": "A ladder."})) is None
 
 
-def test_original_words_are_those_of_the_edited_fields() -> None:
-    one = sample(IMAGE)
-    assert original_words(one, Edit(steps={"visual": "x"})) == Edit(steps={"visual": body(one.reference.steps[0])})
-    assert original_words(one, Edit(question="x", category="violence")) == Edit(
-        question=one.question, category=one.category
-    )
-    assert set(SEGMENT_NAMES) == {step.name for step in one.reference.steps}
-
-
-def test_the_hash_changes_with_every_word(tmp_path: Path) -> None:
+def test_the_hash_changes_with_every_word_and_not_with_the_split(tmp_path: Path) -> None:
     one = sample(picture(tmp_path))
     other = one.model_copy(update={"hypothesis": "Something else."})
     assert sample_sha256(one) != sample_sha256(other) and len(sample_sha256(one)) == 64
+    moved = one.model_copy(update={"split": "test"})
+    found = settle([moved], [review(one, "Ada", "keep")])
+    assert found.kept == (moved,) and found.unused == ()

@@ -53,12 +53,17 @@ def _checked(text: str, longest: int) -> str:
         raise ValueError("is empty")
     if len(text) > longest:
         raise ValueError(f"has {len(text)} characters, more than {longest}")
-    for pattern, words in _FOREIGN:
-        if pattern.search(text):
-            raise ValueError(f"holds {words}")
-    if any(_steers(character) for character in text):
-        raise ValueError("holds a control character")
+    if problem := text_problem(text):
+        raise ValueError(problem)
     return text
+
+
+def text_problem(text: str) -> str | None:
+    """What a text holds that could pass for something else in a sample; none if it holds nothing of the kind."""
+    found = next((words for pattern, words in _FOREIGN if pattern.search(text)), None)
+    if found is None and any(_steers(character) for character in text):
+        found = "a control character"
+    return None if found is None else f"holds {found}"
 
 
 def _steers(character: str) -> bool:

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
+from srpo.data.parse import text_problem
 from srpo.errors import DataError
 from srpo.records import content_id, dump_row
 from srpo.steps import SEGMENT_NAMES, body, join, well_formed
@@ -64,8 +65,11 @@ class Settled:
 
 
 def sample_sha256(sample: Sample) -> str:
-    """SHA-256 in hex of the row as it is written to `samples.jsonl`: the words that a reviewer sees."""
-    return hashlib.sha256(dump_row(sample).encode()).hexdigest()
+    """SHA-256 in hex of the row as it is written to `samples.jsonl`, without its split: what a reviewer decides about.
+
+    One more picture may move sets between splits, which changes no word of them.
+    """
+    return hashlib.sha256(dump_row(sample.model_copy(update={"split": ""})).encode()).hexdigest()
 
 
 def settle(samples: Sequence[Sample], reviews: Iterable[Review]) -> Settled:
@@ -156,6 +160,8 @@ def edit_problem(sample: Sample, edit: Edit) -> str | None:
         return "leaves a request or a step empty; write some words, or drop the sample"
     if any(len(words) > MAX_WORDS for words in written):
         return f"has a step or request of more than {MAX_WORDS:,} characters; shorten it"
+    if foreign := next(filter(None, map(text_problem, written)), None):
+        return f"has a request or step that {foreign}; take it out"
     if edit.category is not None and (problem := _category_problem(sample, edit.category)):
         return problem
     try:
@@ -168,16 +174,6 @@ def edit_problem(sample: Sample, edit: Edit) -> str | None:
     if same and path.text == sample.reference.text and edit.category in (None, sample.category):
         return "changes nothing; decide `keep` instead"
     return None
-
-
-def original_words(sample: Sample, edit: Edit) -> Edit:
-    """What stood where the edit writes: the same fields, with the sample's own words."""
-    bodies = {step.name: body(step) for step in sample.reference.steps}
-    return Edit(
-        question=None if edit.question is None else sample.question,
-        category=None if edit.category is None else sample.category,
-        steps={name: bodies.get(name, "") for name in edit.steps},
-    )
 
 
 def _category_problem(sample: Sample, category: str) -> str | None:

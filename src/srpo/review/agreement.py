@@ -9,6 +9,7 @@ from typing import Final, Literal, NamedTuple
 from pydantic import Field
 
 from srpo.data.settle import current_reviews
+from srpo.review.forms import SCORES
 from srpo.review.store import Store
 from srpo.stats import Category, Interval, cohens_kappa, krippendorff_alpha
 from srpo.types import Record
@@ -16,7 +17,6 @@ from srpo.types.data import Review
 
 Measure = Literal["keep or drop", "keep, drop or edit", "safety", "difficulty", "informativeness", "first wrong step"]
 
-_SCORES: Final = ("safety", "difficulty", "informativeness")
 _RESAMPLES: Final = 500
 """Draws of an interval of alpha, which takes a while per draw."""
 
@@ -120,7 +120,7 @@ def _kappa(votes: _Votes, measure: Measure, pair: tuple[str, str], seed: int) ->
 def _alpha(votes: _Votes, measure: Measure, names: Sequence[str], seed: int) -> Agreement:
     items = list(votes.by_item)
     ratings = [[_label_of(votes.by_item[item].get(name), measure) for item in items] for name in names]
-    level: Literal["ordinal", "nominal"] = "ordinal" if measure in _SCORES else "nominal"
+    level: Literal["ordinal", "nominal"] = "ordinal" if measure in SCORES else "nominal"
     found = krippendorff_alpha(ratings, level, [votes.groups[item] for item in items], seed, _RESAMPLES)
     units = [[label for label in unit if label is not None] for unit in zip(*ratings, strict=True)]
     shared = [unit for unit in units if len(unit) > 1]

@@ -13,7 +13,8 @@ from srpo.review import browse
 from srpo.review.browse import Filter
 from srpo.review.plan import clean_name
 from srpo.review.shown import Refused
-from srpo.review.store import Role, Store, draft_review
+from srpo.review.store import Store, draft_review
+from srpo.review.todo import Role
 from srpo.review.views import item_view, progress_view
 from srpo.types import Record
 from srpo.types.data import Decision, Edit
@@ -121,31 +122,39 @@ class AgreementDesk:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._lock = threading.Lock()
-        self._done: tuple[int, dict[str, Any]] | None = None
+        self._done: dict[str, Any] | None = None
+        self._failed: Exception | None = None
         self._busy = False
 
     def ask(self) -> dict[str, Any]:
-        """The figures as of the last decision, or `ready: false` while they are being worked out."""
+        """The last figures, or `ready: false` while the first are being worked out.
+
+        `as_of` is the number of the last decision that they know; if it is not the last of all, `current` is false
+        and new ones are being worked out.  Raises what went wrong with that, once; asking again tries again.
+        """
         last = self._last()
         with self._lock:
-            if self._done is not None and self._done[0] == last:
-                return {"ready": True, **self._done[1]}
-            if not self._busy:
+            failed, self._failed = self._failed, None
+            if failed is not None:
+                raise failed
+            current = self._done is not None and self._done["as_of"] == last
+            if not current and not self._busy:
                 self._busy = True
                 threading.Thread(target=self._work, args=(last,), daemon=True).start()
-        return {"ready": False}
+            return {"ready": self._done is not None, "current": current, **(self._done or {})}
 
     def _work(self, last: int) -> None:
-        # Here, because statistics take seconds to load, which the first page should not wait for.
-        from srpo.review.agreement import agreement_of
-
+        done: dict[str, Any] | None = None
+        failed: Exception | None = None
         try:
-            found = agreement_of(self._store).model_dump(mode="json")
-            with self._lock:
-                self._done = last, found
-        finally:
-            with self._lock:
-                self._busy = False
+            # Here, because statistics take seconds to load, which the first page should not wait for.
+            from srpo.review.agreement import agreement_of
+
+            done = {**agreement_of(self._store).model_dump(mode="json"), "as_of": last}
+        except Exception as error:  # it rises where somebody asks
+            failed = error
+        with self._lock:
+            self._busy, self._done, self._failed = False, done or self._done, failed
 
     def _last(self) -> int:
         return int(self._store.query("SELECT COALESCE(MAX(number), 0) AS n FROM decisions")[0]["n"])

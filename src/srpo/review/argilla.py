@@ -2,7 +2,7 @@
 
 A record is what `Record.to_dict` gives: `id`, `fields`, `metadata`, `suggestions` (question -> value, score, agent),
 `responses` (question -> list of value and user_id) and `vectors`.  Its users have ids that must be UUIDs, so a
-reviewer gets one that follows from the name, and `metadata` says whose it is.
+reviewer gets one that follows from name and role, and `metadata` says whose it is.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ _NOTHING: Final = "1970-01-01T00:00:00+00:00"
 """Argilla exports no time of a response."""
 
 
-def user_id(reviewer: str) -> str:
-    """The id of a reviewer, the same whenever it is made."""
-    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"srpo-reviewer:{reviewer}"))
+def user_id(reviewer: str, role: str) -> str:
+    """The id of a person in one role, the same whenever it is made: one user answers a question once."""
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"srpo-{role}:{reviewer}"))
 
 
 def render_records(items: Sequence[Held]) -> str:
@@ -73,10 +73,11 @@ def _record(item: Held) -> dict[str, Any]:
     people: dict[str, str] = {}
     more: dict[str, dict[str, Any]] = {}
     for review in item.reviews:
-        people[user_id(review.reviewer)] = review.reviewer
-        more[user_id(review.reviewer)] = {name: getattr(review, name) for name in _MORE}
+        user = user_id(review.reviewer, review.role)
+        people[user] = review.reviewer
+        more[user] = {name: getattr(review, name) for name in _MORE}
         for name, value in _answers(review).items():
-            responses.setdefault(name, []).append({"value": value, "user_id": user_id(review.reviewer)})
+            responses.setdefault(name, []).append({"value": value, "user_id": user})
     about = {"set": sample.group, "cell": sample.cell, "split": sample.split, "sample_sha256": item.sha256}
     about["category"] = sample.category or ""
     suggested = (

@@ -9,7 +9,8 @@ from pydantic import Field
 
 from srpo.review.loading import spaced
 from srpo.review.plan import Plan
-from srpo.review.store import Role, Store
+from srpo.review.store import Store
+from srpo.review.todo import ASSIGNED, DISPUTED, OWN_VOTE, Role, todo
 from srpo.types import Record
 
 State = Literal["todo", "mine", "disagreements", "all"]
@@ -20,11 +21,6 @@ MAX_ROWS: Final = 200
 
 _TERMS: Final = 16
 """Words of a search that count."""
-
-_OWN_VOTE: Final = (
-    "EXISTS (SELECT 1 FROM votes WHERE sample = items.id AND votes.reviewer = :reviewer AND votes.role = :role)"
-)
-_ASSIGNED: Final = "EXISTS (SELECT 1 FROM assigned WHERE grp = items.grp AND assigned.reviewer = :reviewer)"
 
 
 class Filter(Record):
@@ -79,7 +75,7 @@ def mates(store: Store, number: int) -> list[int]:
 def progress(store: Store, reviewer: str, role: Role) -> Progress:
     """How far this person is, and all together."""
     values = {"reviewer": reviewer, "role": role, "per_item": store.plan.per_item}
-    mine = f"present AND {_ASSIGNED}" if store.plan.reviewers and role == "reviewer" else "present"
+    mine = f"present AND {ASSIGNED}" if store.plan.reviewers and role == "reviewer" else "present"
     sql = f"""SELECT
       (SELECT COUNT(*) FROM votes JOIN items ON items.id = votes.sample AND items.present
         WHERE votes.reviewer = :reviewer AND votes.role = :role) AS mine,
@@ -113,9 +109,7 @@ def search_condition(words: str, indexed: bool) -> tuple[str, dict[str, str]]:
 def _conditions(store: Store, wanted: Filter, reviewer: str, role: Role) -> tuple[list[str], dict[str, object]]:
     blind = _is_blind(store.plan, role)
     searched, values = search_condition(wanted.words.replace("\x00", " "), store.searchable)
-    parts = ["present", searched, _STATES[wanted.state]]
-    if wanted.state == "todo":
-        parts.append(_todo(store.plan, role))
+    parts = ["present", searched, todo(store.plan, role) if wanted.state == "todo" else _STATES[wanted.state]]
     for name in ("category", "cell", "split"):
         if value := getattr(wanted, name):
             parts.append(f"{name} = :{name}")
@@ -124,22 +118,11 @@ def _conditions(store: Store, wanted: Filter, reviewer: str, role: Role) -> tupl
         parts.append("check_state = :check")
         values["check"] = wanted.check
     if blind and (wanted.check or wanted.state == "disagreements"):
-        parts.append(_OWN_VOTE)  # or the list would tell what the page hides
+        parts.append(OWN_VOTE)  # or the list would tell what the page hides
     return parts, {**values, "reviewer": reviewer, "role": role, "per_item": store.plan.per_item}
 
 
-_STATES: Final[dict[State, str]] = {
-    "todo": f"NOT {_OWN_VOTE}",
-    "mine": _OWN_VOTE,
-    "disagreements": "outcome = 'disagreement'",
-    "all": "1",
-}
-
-
-def _todo(plan: Plan, role: Role) -> str:
-    if role == "adjudicator":
-        return "outcome = 'disagreement'"
-    return _ASSIGNED if plan.reviewers else "votes < :per_item AND NOT adjudicated"
+_STATES: Final[dict[State, str]] = {"mine": OWN_VOTE, "disagreements": DISPUTED, "all": "1"}
 
 
 def _line(row: sqlite3.Row, open_to_all: bool) -> dict[str, Any]:

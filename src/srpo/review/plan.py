@@ -69,23 +69,26 @@ def load_plan(reviewers: str | None, per_item: int | None, seed: int | None, kep
 
 
 def assign(groups: Collection[str], plan: Plan, given: Mapping[str, Collection[str]]) -> dict[str, tuple[str, ...]]:
-    """Set -> its reviewers, for sets that `given` lacks; those in `given` count towards the loads.
+    """Set -> its further reviewers, for sets of which fewer than `per_item` of the plan's are in `given`.
 
-    Sets go in a drawn order to the reviewers with the fewest so far; the seed breaks ties.
+    Those in `given` count towards the loads.  Sets go in a drawn order to the reviewers with the fewest so far; the
+    seed breaks ties.
     """
     loads = dict.fromkeys(plan.reviewers, 0)
     for names in given.values():
         for name in names:
             if name in loads:
                 loads[name] += 1
-    new = [group for group in shuffled(groups, plan.seed) if group not in given]
     drawn = random.Random(seed_of(plan.seed, "assign", len(given)))
     found = {}
-    for group in new:
-        order = sorted(plan.reviewers, key=lambda name: (loads[name], drawn.random()))
-        found[group] = tuple(order[: plan.per_item])
-        for name in found[group]:
-            loads[name] += 1
+    for group in shuffled(groups, plan.seed):
+        others = [name for name in plan.reviewers if name not in given.get(group, ())]
+        missing = plan.per_item - (len(plan.reviewers) - len(others))
+        if missing > 0:
+            order = sorted(others, key=lambda name: (loads[name], drawn.random()))
+            found[group] = tuple(order[:missing])
+            for name in found[group]:
+                loads[name] += 1
     return found
 
 

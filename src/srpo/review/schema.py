@@ -13,7 +13,7 @@ from typing import Final
 
 from srpo.errors import DataError
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Of the tables, kept as SQLite's `user_version`."""
 
 _BUSY_SECONDS: Final = 30.0
@@ -43,7 +43,7 @@ CREATE TABLE decisions (
   role TEXT NOT NULL CHECK (role IN ('reviewer', 'adjudicator')),
   decision TEXT NOT NULL CHECK (decision IN ('keep', 'drop', 'edit')),
   time TEXT NOT NULL, seconds REAL, source TEXT NOT NULL,
-  review TEXT NOT NULL, vote_before TEXT, vote_after TEXT, words_before TEXT, withdraws INTEGER REFERENCES decisions
+  review TEXT NOT NULL, withdraws INTEGER REFERENCES decisions
 );
 CREATE INDEX decisions_of_sample ON decisions (sample, reviewer, role);
 CREATE TRIGGER decisions_stay BEFORE UPDATE ON decisions BEGIN SELECT RAISE(ABORT, 'decisions are never changed'); END;
@@ -90,9 +90,11 @@ def _prepare(database: sqlite3.Connection, path: Path) -> None:
     try:
         found = database.execute("PRAGMA user_version").fetchone()[0]
         if found not in (0, VERSION):
-            raise DataError(f"{path}: version {found} of the review database, but this program reads {VERSION}")
+            reason = f"version {found} of the review database, but this program reads {VERSION}"
+            raise DataError(f"{path}: {reason}; go on with the program that made it, or move it away to begin anew")
         if found == 0:
             _make(database, path)
+        database.execute("SELECT 1 FROM whole, decisions, votes, assigned, revealed, meta LIMIT 0")  # all are there
         database.execute("COMMIT")
     except BaseException:
         database.execute("ROLLBACK")

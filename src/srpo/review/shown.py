@@ -36,8 +36,4 @@ class Refused(DataError):
 
 
 class Conflict(Refused):
-    """Someone, or another tab, has decided since the item was shown.  Nothing was saved; `now` is the item as it is."""
-
-    def __init__(self, message: str, now: Shown) -> None:
-        super().__init__(message)
-        self.now = now
+    """Someone, or another tab, has decided since the item was shown.  Nothing was saved; look at the item again."""

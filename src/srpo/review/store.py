@@ -7,7 +7,7 @@
         for item in store.disagreements():
             review = draft_review(item, "Eve", "drop", role="adjudicator")
             store.decide(review, item.version)
-        store.export(Path("data/ssui"))
+        export_file(store, "jsonl", store.folder.reviews)  # of srpo.review.exchange
 
 Every decision is one row that never changes and is on the disk when `decide` returns; undoing one is a row too.
 Several processes may use one folder at once.
@@ -24,35 +24,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 from srpo.data.folder import DatasetFolder
 from srpo.data.settle import current_reviews
 from srpo.errors import DataError
-from srpo.records import seed_of, write_records
-from srpo.review.ledger import append, last_standing, recount, reviews_of_sample
+from srpo.records import seed_of
 from srpo.review.loading import fingerprint, load_items
 from srpo.review.plan import Plan, assign
 from srpo.review.rows import check_review, reviews_of, sample_of
 from srpo.review.schema import connect, has_search
 from srpo.review.shown import Conflict, Refused, Shown
+from srpo.review.todo import DISPUTED, Role, todo
+from srpo.review.votes import append, last_standing, recount, reviews_of_sample
 from srpo.types.data import Check, Decision, Edit, Review
-
-Role = Literal["reviewer", "adjudicator"]
-
-_OPEN_TO_ALL = """
-SELECT number FROM items WHERE present AND votes < ? AND outcome != 'disagreement' AND NOT adjudicated
-  AND NOT EXISTS (SELECT 1 FROM votes WHERE sample = items.id AND reviewer = ? AND role = 'reviewer')
-ORDER BY rank < ?, rank, cell_rank, number LIMIT 1
-"""
-_ASSIGNED = """
-SELECT number FROM items JOIN assigned ON assigned.grp = items.grp AND assigned.reviewer = ? WHERE present
-  AND NOT EXISTS (SELECT 1 FROM votes WHERE sample = items.id AND votes.reviewer = ? AND role = 'reviewer')
-ORDER BY rank, cell_rank, number LIMIT 1
-"""
-_DISAGREEMENTS = """
-SELECT number FROM items WHERE present AND outcome = 'disagreement' ORDER BY rank, cell_rank, number
-"""
 
 
 def now() -> str:
@@ -118,9 +103,9 @@ class Store:
         self.close()
 
     def query(self, sql: str, parameters: Sequence[object] | dict[str, object] = ()) -> list[sqlite3.Row]:
-        """Rows of a statement that reads."""
-        with self._lock:
-            return self._database.execute(sql, parameters).fetchall()
+        """Rows of a statement that reads.  Raises DataError if the file cannot be read."""
+        with self._reading() as database:
+            return database.execute(sql, parameters).fetchall()
 
     def next_item(self, reviewer: str, role: Role = "reviewer") -> Shown | None:
         """What this person should look at next; none when all is done.
@@ -128,14 +113,13 @@ class Store:
         An adjudicator gets disagreements.  A reviewer gets their assigned items or, if nothing is assigned, items that
         lack votes, beginning at a place of their own so that two people seldom meet.
         """
-        if role == "adjudicator":
-            rows = self.query(_DISAGREEMENTS + " LIMIT 1")
-        elif self.plan.reviewers:
-            rows = self.query(_ASSIGNED, (reviewer, reviewer))
-        else:
+        start = 0
+        if role == "reviewer" and not self.plan.reviewers:
             sets = self.query("SELECT COALESCE(MAX(rank), 0) + 1 AS n FROM items WHERE present")[0]["n"]
             start = seed_of(self.plan.seed, "start", reviewer) % sets
-            rows = self.query(_OPEN_TO_ALL, (self.plan.per_item, reviewer, start))
+        sql = f"SELECT number FROM items WHERE present AND {todo(self.plan, role)}"
+        values = {"reviewer": reviewer, "role": role, "per_item": self.plan.per_item, "start": start}
+        rows = self.query(f"{sql} ORDER BY rank < :start, rank, cell_rank, number LIMIT 1", values)
         return self.item(rows[0]["number"], reviewer, role) if rows else None
 
     def item(self, number: int, reviewer: str, role: Role = "reviewer") -> Shown:
@@ -148,11 +132,6 @@ class Store:
             raise Refused(f"item {number}: is not in the dataset any more; reload the list")
         return self._show(rows[0], reviewer, role)
 
-    def find(self, sample: str) -> int | None:
-        """Number of the item with this sample id."""
-        rows = self.query("SELECT number FROM items WHERE id = ? AND present", (sample,))
-        return rows[0]["number"] if rows else None
-
     def decide(self, review: Review, version: int) -> Shown:
         """Keep a decision; returns the item as its reviewer may see it now, with the new version.
 
@@ -161,15 +140,12 @@ class Store:
         now, is assigned to others, or the review does not fit the sample.
         """
         with self._transaction() as database:
-            if (known := self._known(review.id)) is not None:
-                if (known.sample, known.reviewer, known.role) != (review.sample, review.reviewer, review.role):
-                    raise Refused(f"review {review.id}: the id is that of another review; make a new one")
-                return self._show(self._row(review.sample), review.reviewer, review.role)
-            row = self._row(review.sample)
-            self._check(row, review, version)
-            blind = review.blind and self.plan.blind and not self._saw(review.sample, review.reviewer)
-            review = review.model_copy(update={"blind": blind, "withdrawn": False})
-            append(database, row, review)
+            if (known := self._known(review.id)) is None:
+                self._check(self._row(review.sample), review, version)
+                blind = review.blind and self.plan.blind and not self._saw(review.sample, review.reviewer)
+                append(database, review.model_copy(update={"blind": blind, "withdrawn": False}))
+            elif (known.sample, known.reviewer, known.role) != (review.sample, review.reviewer, review.role):
+                raise Refused(f"review {review.id}: the id is that of another review; make a new one")
         return self._show(self._row(review.sample), review.reviewer, review.role)
 
     def withdraw(self, sample: str, reviewer: str, version: int, role: Role = "reviewer") -> Shown:
@@ -185,40 +161,46 @@ class Store:
                 raise Refused(f"item {row['number']}: {reviewer} has no decision here that could be undone")
             self._check_version(row, reviewer, role, version)
             before = standing[-1].model_copy(update={"id": uuid.uuid4().hex, "time": now(), "seconds": None})
-            append(database, row, before, withdraws=standing[-1].id)
+            append(database, before, withdraws=standing[-1].id)
         return self._show(self._row(sample), reviewer, role)
 
     def disagreements(self) -> tuple[Shown, ...]:
         """Items whose reviewers disagree and that no adjudicator has decided, with all votes; in the queue's order."""
-        rows = self.query(f"SELECT whole.* FROM ({_DISAGREEMENTS}) JOIN whole USING (number)")
-        rows.sort(key=lambda row: (row["rank"], row["cell_rank"], row["number"]))
+        rows = self.query(f"SELECT * FROM whole WHERE present AND {DISPUTED} ORDER BY rank, cell_rank, number")
         return tuple(self._view(row, "", "adjudicator") for row in rows)
 
     def reviews(self) -> list[Review]:
         """All reviews in the order in which they were made, withdrawn ones marked."""
         return reviews_of(self.query("SELECT * FROM decisions ORDER BY number"))
 
-    def export(self, folder: Path) -> int:
-        """Write `reviews.jsonl` into a folder, whole or not at all; returns the number of reviews."""
-        return write_records(DatasetFolder(folder).reviews, self.reviews())
-
     def add(self, reviews: Iterable[Review]) -> int:
         """Take over reviews that were made elsewhere, all or none; returns how many.  They keep `blind` and `source`.
 
-        Raises Refused if one does not fit its item; whether it may come at all, its reader has checked
-        (`srpo.review.exchange`).
+        Raises Refused if one does not fit its item or is there already; whether it may come at all, its reader has
+        checked (`srpo.review.exchange`).
         """
         count = 0
         with self._transaction() as database:
             for review in reviews:
                 row = self._row(review.sample)
                 check_review(review, sample_of(row), row["sha256"])
-                append(database, row, review.model_copy(update={"withdrawn": False}))
+                if self._known(review.id) is not None:
+                    raise Refused(f"review {review.id}: came in meanwhile, nothing was taken over; import again")
+                append(database, review.model_copy(update={"withdrawn": False}))
                 if review.withdrawn:
-                    undone = review.model_copy(update={"id": uuid.uuid4().hex})
-                    append(database, row, undone, withdraws=review.id)
+                    append(database, review.model_copy(update={"id": uuid.uuid4().hex}), withdraws=review.id)
                 count += 1
         return count
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        """One thread at a time: others would see half of a transaction of this connection."""
+        with self._lock:
+            try:
+                yield self._database
+            except sqlite3.Error as error:
+                reason = f"cannot be read ({error}); stop the other program, or put back the last good copy"
+                raise DataError(f"{self.folder.review_database}: {reason}") from error
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -234,7 +216,7 @@ class Store:
             except BaseException as error:
                 if self._database.in_transaction:
                     self._database.execute("ROLLBACK")
-                if isinstance(error, sqlite3.OperationalError):
+                if isinstance(error, sqlite3.Error):
                     reason = f"cannot be written ({error}); nothing was saved: free space or stop the other program"
                     raise DataError(f"{self.folder.review_database}: {reason}, then save again") from error
                 raise
@@ -276,8 +258,8 @@ class Store:
         return rows[0]
 
     def _reviews(self, sample: str) -> list[Review]:
-        with self._lock:  # one connection: a read between another thread's statements would see half of its work
-            return reviews_of_sample(self._database, sample)
+        with self._reading() as database:
+            return reviews_of_sample(database, sample)
 
     def _known(self, review: str) -> Review | None:
         rows = self.query("SELECT review FROM decisions WHERE id = ?", (review,))
@@ -294,7 +276,7 @@ class Store:
     def _check_version(self, row: sqlite3.Row, reviewer: str, role: Role, version: int) -> None:
         if self._version(row["id"], reviewer, role) != version:
             reason = "was decided in the meantime, by someone else or in another tab; look again, then save"
-            raise Conflict(f"item {row['number']}: {reason}", self._view(row, reviewer, role))
+            raise Conflict(f"item {row['number']}: {reason}")
 
     def _version(self, sample: str, reviewer: str, role: Role) -> int:
         """Number of the last decision that this person may know of: a blind reviewer knows their own only."""
@@ -309,10 +291,9 @@ class Store:
     def _show(self, row: sqlite3.Row, reviewer: str, role: Role) -> Shown:
         """As `_view`; it is kept that the person saw the others."""
         shown = self._view(row, reviewer, role)
-        if self.plan.blind and shown.votes is not None and not self._saw(row["id"], reviewer):
-            with self._lock:
-                seen = (row["id"], reviewer, now())
-                self._database.execute("INSERT OR IGNORE INTO revealed VALUES (?, ?, ?)", seen)
+        if shown.votes is not None and not self._saw(row["id"], reviewer):
+            with self._transaction() as database:
+                database.execute("INSERT OR IGNORE INTO revealed VALUES (?, ?, ?)", (row["id"], reviewer, now()))
         return shown
 
     def _view(self, row: sqlite3.Row, reviewer: str, role: Role) -> Shown:

@@ -70,7 +70,7 @@ def _item(item: Held) -> dict[str, str]:
 
 def _vote(review: Review) -> dict[str, str]:
     given: dict[str, Any] = {
-        name: getattr(review, name) for name in (*_VOTE, "note", "time", "seconds") if name != "category"
+        name: getattr(review, name) for name in (*_VOTE, "note", "time", "seconds", "blind") if name != "category"
     }
     given["category"] = review.edit.category if review.edit is not None else None
     given |= {f"edit_{name}": words for name, words in edited_words(review.edit).items()}
@@ -97,7 +97,7 @@ def _found(place: str, row: Mapping[str, Any]) -> Found:
             "note": cells.get("note", ""),
             "time": cells.get("time", ""),
             "seconds": cells.get("seconds") or None,
-            "blind": cells.get("blind") == "True",
+            "blind": cells.get("blind", "").strip().casefold() == "true",  # spreadsheets write it in capitals
         },
     )
 

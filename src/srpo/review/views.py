@@ -9,7 +9,8 @@ from srpo.review import browse
 from srpo.review.plan import MAX_NAME
 from srpo.review.rows import MAX_NOTE
 from srpo.review.shown import Shown
-from srpo.review.store import Role, Store
+from srpo.review.store import Store
+from srpo.review.todo import Role
 from srpo.steps import ANSWER, SEGMENT_NAMES, TITLES, body
 from srpo.types import CATEGORIES, CELLS, Sample
 from srpo.types.data import Check, Review

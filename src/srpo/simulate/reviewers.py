@@ -17,8 +17,10 @@ from srpo.config import Settings
 from srpo.data.folder import DatasetFolder
 from srpo.data.settle import sample_sha256
 from srpo.records import content_id, read_records
+from srpo.review.exchange import export_file
 from srpo.review.plan import Plan
-from srpo.review.store import Role, Store, now
+from srpo.review.store import Store, now
+from srpo.review.todo import Role
 from srpo.simulate.errors import Draw
 from srpo.simulate.truth import Scenes, judge_sample, mending, spoiled
 from srpo.types import Decision, Edit, Review, Sample
@@ -69,7 +71,7 @@ def review_run(run: Path, pool: Path, settings: SimulatedReviewers) -> Reviewed:
         )
         disputed = [item.sample for item in store.disagreements()]
         settled = _add(store, made, (_review(s, ADJUDICATOR, "adjudicator", scenes, settings) for s in disputed))
-        store.export(run)
+        export_file(store, "jsonl", folder.reviews)
     return Reviewed(decisions + settled, settled)
 
 
