@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -80,3 +81,13 @@ class Desk:
 
     def close(self) -> None:
         self.context.close()
+
+
+def open_item(page: Any) -> int:
+    """Number of the item that is open."""
+    return int(re.findall(r"\d+", page.locator(".heading h2").inner_text())[0])
+
+
+def turned(page: Any, number: int) -> None:
+    """Wait until another item is open."""
+    page.wait_for_function("n => document.querySelector('.heading h2')?.textContent !== 'Item ' + n", arg=number)

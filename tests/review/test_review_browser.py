@@ -2,50 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import pytest
-from review_rows import write_dataset
-from reviewing import Desk, served
+from review_rows import tear_a_decision
+from reviewing import Desk, open_item, turned
 
-from srpo.review.plan import Plan
-from srpo.review.store import Store, draft_review
+from srpo.review.store import Store
 from srpo.types.data import Review
-
-
-@pytest.fixture
-def opened(tmp_path: Path) -> Iterator[tuple[Store, str]]:
-    write_dataset(tmp_path)
-    with served(tmp_path) as found:
-        yield found
-
-
-@pytest.fixture
-def desk(chromium: Any, opened: tuple[Store, str]) -> Iterator[Desk]:
-    """Ada at a wide window; nothing may be logged or asked of another host."""
-    found = Desk(chromium, opened[1])
-    found.enter()
-    yield found
-    found.close()
-    assert found.events == []
-    assert len(found.requests) == 1
-
-
-@pytest.fixture
-def store(opened: tuple[Store, str]) -> Store:
-    return opened[0]
-
-
-def open_item(page: Any) -> int:
-    return int(re.findall(r"\d+", page.locator(".heading h2").inner_text())[0])
-
-
-def turned(page: Any, number: int) -> None:
-    """Wait until another item is open."""
-    page.wait_for_function("n => document.querySelector('.heading h2')?.textContent !== 'Item ' + n", arg=number)
 
 
 def last(store: Store) -> Review:
@@ -219,133 +182,50 @@ def test_a_filled_form_survives_reload_and_moving_away(desk: Desk) -> None:
     assert open_item(page) == first and page.locator("#note").input_value() == "half a thought"
 
 
-def test_two_tabs_lose_nothing(desk: Desk, store: Store) -> None:
-    page, other = desk.page, desk.tab()
-    first = open_item(page)
-    desk.enter("Bob", page=other)
-    other.evaluate("n => { location.hash = 'item=' + n; }", first)
-    other.wait_for_function("n => document.querySelector('.heading h2').textContent === 'Item ' + n", arg=first)
-    page.keyboard.press("x")
-    desk.says(f"Saved: drop item {first}")
-    other.locator("#note").fill("mine")
-    other.keyboard.press("Escape")
-    other.keyboard.press("y")
-    other.locator("#conflict", has_text="Nothing was saved yet").wait_for()
-    assert "Ada: ✕ drop" in other.locator(".votes").inner_text() and other.locator("#note").input_value() == "mine"
-    assert len(store.reviews()) == 1
-    other.keyboard.press("y")
-    desk.says(f"Saved: keep item {first}", other)
-    assert [(one.reviewer, one.decision, one.note) for one in store.reviews()] == [
-        ("Ada", "drop", ""),
-        ("Bob", "keep", "mine"),
-    ]
-    assert desk.events == ["console: Failed to load resource: the server responded with a status of 409 (Conflict)"]
-    desk.events.clear()
+def test_an_older_search_does_not_replace_a_newer_one(desk: Desk) -> None:
+    page, held = desk.page, []
+
+    def hold_the_first(route: Any) -> None:
+        if held:
+            route.continue_()
+        else:
+            held.append(route)
+
+    page.route("**/api/list?*", hold_the_first)
+    with page.expect_request("**/api/list?*words=s1"):
+        page.locator("#f-words").fill("s1")
+    page.locator("#f-words").fill("s2 benign_text")
+    page.wait_for_timeout(500)  # so long that the page asks again, if it does not wait
+    with page.expect_response("**/api/list?*words=s1"):
+        held[0].continue_()
+    page.locator("#found", has_text="of 1 item").wait_for()
+    page.wait_for_timeout(200)
+    assert page.locator("#rows button").count() == 1 and page.locator("#item[aria-busy=false]").count() == 1
 
 
-def test_what_stands_can_be_taken_after_a_conflict(desk: Desk, store: Store) -> None:
-    page, first = desk.page, open_item(desk.page)
-    page.locator("#note").fill("old")
-    item = store.item(first, "Bob")
-    store.decide(draft_review(item, "Bob", "drop"), item.version)
-    page.keyboard.press("Escape")
-    page.keyboard.press("y")
-    page.get_by_role("button", name="Take what stands").click()
-    assert page.locator("#conflict").count() == 0 and page.locator("#note").input_value() == ""
-    desk.events.clear()
+def test_agreement_is_not_asked_for_any_more_once_it_is_left(desk: Desk) -> None:
+    page, asked = desk.page, []
 
+    def never_ready(route: Any) -> None:
+        asked.append(route.request.url)
+        route.fulfill(json={"ready": False, "current": False})
 
-def test_blind_reviewers_then_an_adjudicator(chromium: Any, tmp_path: Path) -> None:
-    write_dataset(tmp_path, 1)
-    with served(tmp_path, Plan(reviewers=("Ada", "Bob"), per_item=2)) as (store, address):
-        desks = [Desk(chromium, address) for _ in range(3)]
-        for desk, name, keys in zip(desks, ("Ada", "Bob"), ("xyyy", "yyyy"), strict=False):
-            page = desk.enter(name)
-            for key in keys:
-                number = open_item(page)
-                assert "Blind:" in page.locator(".hidden-part").inner_text() and page.locator(".check").count() == 0
-                page.keyboard.press(key)
-                desk.says(f"item {number}")
-            page.get_by_role("heading", name="Nothing to do here").wait_for()
-        assert len(store.reviews()) == 8 and all(review.blind for review in store.reviews())
-        page = desks[2].enter("Eve", "adjudicator")
-        assert "≠ 1 disagreement" in page.locator("#counts").inner_text()
-        assert (
-            "Ada: ✕ drop" in page.locator(".votes").inner_text()
-            and "Bob: ✓ keep" in page.locator(".votes").inner_text()
-        )
-        page.keyboard.press("x")
-        page.get_by_role("heading", name="Nothing to do here").wait_for()
-        assert (last(store).role, last(store).decision, store.disagreements()) == ("adjudicator", "drop", ())
+    page.route("**/api/agreement", never_ready)
+    for _ in range(2):  # the second visit is one loop, not two
+        with page.expect_request("**/api/agreement"):
+            page.keyboard.press("a")
         page.keyboard.press("a")
-        page.locator("#agreement table").wait_for()
-        assert "3 of 4" in page.locator("#agreement").inner_text()
-        for desk in desks:
-            assert desk.events == [] and len(desk.requests) == 1
-            desk.close()
+    page.wait_for_timeout(300)
+    before = len(asked)
+    page.wait_for_timeout(600)
+    assert len(asked) == before
 
 
-def test_a_server_that_is_gone_costs_nothing(chromium: Any, tmp_path: Path) -> None:
-    write_dataset(tmp_path)
-    with served(tmp_path) as (_, address):
-        desk = Desk(chromium, address)
-        page = desk.enter()
-        page.locator("#note").fill("keep this")
-        page.keyboard.press("Escape")
+def test_agreement_that_fails_says_so(desk: Desk, store: Store) -> None:
+    page, first = desk.page, open_item(desk.page)
     page.keyboard.press("y")
-    desk.says("The server does not answer.")
-    assert page.locator("#note").input_value() == "keep this"
-    desk.close()
-
-
-def test_no_column_is_cut(desk: Desk) -> None:
-    widths = "nodes => nodes.map(node => [node.id, node.scrollWidth - node.clientWidth])"
-    assert desk.page.locator("#list, #item, #decide").evaluate_all(widths) == [["list", 0], ["item", 0], ["decide", 0]]
-
-
-def test_focus_is_seen_and_stays_where_it_was(desk: Desk) -> None:
-    page = desk.page
-    for _ in range(25):
-        page.keyboard.press("Tab")
-        seen = page.evaluate(
-            "(n => n === document.body || getComputedStyle(n).outlineStyle !== 'none' || "
-            "(n.parentElement && getComputedStyle(n.parentElement).outlineStyle !== 'none'))(document.activeElement)"
-        )
-        assert seen, page.evaluate("document.activeElement.outerHTML")
-    page.locator("[data-score=safety] input").nth(1).focus()
-    page.keyboard.press("Space")
-    assert page.evaluate("document.activeElement.name + document.activeElement.value") == "score-safety2"
-    named = "nodes => nodes.map(n => n.innerText || n.labels?.length || n.ariaLabel)"
-    names = page.locator("button, input, select, textarea").evaluate_all(named)
-    assert all(names)
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_phone_shows_list_or_item_and_never_scrolls_sideways(
-    chromium: Any, opened: tuple[Store, str], scheme: str
-) -> None:
-    desk = Desk(chromium, opened[1], 360, 740, color_scheme=scheme, has_touch=True)
-    page, width = desk.enter(), "document.documentElement.scrollWidth"
-    assert not page.locator("#list").is_visible() and page.evaluate(width) <= 360
-    assert page.locator("#do-keep").is_visible() and page.locator("#do-keep").bounding_box()["y"] > 600
-    page.get_by_role("button", name="List").tap()
-    assert page.locator("#list").is_visible() and page.evaluate(width) <= 360
-    page.locator("#rows button").nth(2).tap()
-    page.locator("#list").wait_for(state="hidden")
-    for name in ("Whole set", "Agreement", "Agreement", "Keys"):
-        page.get_by_role("button", name=name).tap()
-        assert page.evaluate(width) <= 360, name
-    page.get_by_role("button", name="Close").tap()
-    page.locator("#do-keep").tap()
-    desk.says("Saved: keep")
-    body = page.evaluate("getComputedStyle(document.body).backgroundColor")
-    light = min(int(part) for part in re.findall(r"\d+", body)[:3]) > 200
-    assert light == (scheme == "light") and desk.events == []
-    desk.close()
-
-
-def test_without_its_script_the_page_says_so(chromium: Any, opened: tuple[Store, str]) -> None:
-    desk = Desk(chromium, opened[1], java_script_enabled=False)
-    desk.page.goto(opened[1])
-    assert "This page needs its script" in desk.page.locator("body").inner_text()
-    desk.close()
+    desk.says(f"Saved: keep item {first}")
+    tear_a_decision(store)
+    page.keyboard.press("a")
+    page.locator("#agreement [role=alert]", has_text="the server failed").wait_for()
+    desk.events.clear()

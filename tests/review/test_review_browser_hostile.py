@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from review_rows import HOSTILE, draft_set, picture, sample, write_dataset
+from review_rows import HOSTILE, HOSTILE_EDIT, draft_set, picture, sample, write_dataset
 from reviewing import Desk, served
 
 from hostile import hostile_replies
@@ -63,7 +63,7 @@ def test_nothing_runs_loads_or_breaks_the_layout(chromium: Any, tmp_path: Path, 
         who = "<b>Ada</b> \"'>{{7*7}}"
         for number in range(1, 5):
             item = store.item(number, who)
-            edit = Edit(steps={"visual": HOSTILE + " more"})
+            edit = Edit(steps={"visual": HOSTILE_EDIT})
             store.decide(draft_review(item, who, "edit", edit=edit, note=HOSTILE), item.version)
         desk = Desk(chromium, address, width, 800)
         page = desk.enter("<img src=x onerror=alert(9)>")
@@ -90,6 +90,17 @@ def test_nothing_runs_loads_or_breaks_the_layout(chromium: Any, tmp_path: Path, 
             seen.add(page.url)
             assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert len(seen) > 5 and desk.events == [] and len(desk.requests) == 1
+        desk.close()
+
+
+def test_characters_without_a_shape_are_shown_as_code_points(chromium: Any, tmp_path: Path) -> None:
+    hidden = {"\u200b": "U+200B", "\u00ad": "U+00AD", "\U000e0041": "U+E0041", "\ue000": "U+E000", "\u2028": "U+2028"}
+    image = picture(tmp_path)
+    write_records(tmp_path / "samples.jsonl", [sample(image, question=f"a{''.join(hidden)}\u200d\U0001f525 b")])
+    with served(tmp_path) as (_, address):
+        desk = Desk(chromium, address)
+        text = desk.enter().locator("[data-part=question] .text").text_content()
+        assert text == f"a{''.join(f'[{name}]' for name in hidden.values())}\u200d\U0001f525 b" and desk.events == []
         desk.close()
 
 

@@ -1,6 +1,6 @@
 // Requests to the server, each in the name of the person at this tab.
 
-export class Problem extends Error {
+class Problem extends Error {
   constructor(message, status, now) {
     super(message);
     this.status = status;

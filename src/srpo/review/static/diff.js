@@ -7,7 +7,7 @@ const MOST = 4_000_000;
 const words = (text) => text.match(/\s+|[^\s]+/g) || [];
 
 // Parts [kind, text] with kind "same", "gone" or "new", from the longest common run of words.
-export function diff(before, after) {
+function diff(before, after) {
   const a = words(before), b = words(after);
   if (a.length * b.length > MOST) return [["gone", before], ["new", after]];
   const width = b.length + 1, table = new Uint32Array((a.length + 1) * width);

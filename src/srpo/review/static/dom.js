@@ -1,11 +1,13 @@
 // Nodes from data.  Text goes into text nodes only; nothing is ever parsed as markup.
 
-const HIDDEN = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufffe\uffff\ud800-\udfff]/gu;
+// Whatever has no shape of its own: controls, directions, tags, private and unassigned characters.  The joiners are
+// those that scripts and emoji need.
+const HIDDEN = /(?![\t\n\r\u200c\u200d])[\p{C}\p{Zl}\p{Zp}]/gu;
 
 export const byId = (id) => document.getElementById(id);
 
-// Control characters and direction overrides as visible code points, so that they act on nothing.
-export const visible = (text) =>
+// Hidden characters as visible code points, so that they act on nothing.
+const visible = (text) =>
   String(text).replace(HIDDEN, (c) => "[U+" + c.codePointAt(0).toString(16).toUpperCase().padStart(4, "0") + "]");
 
 // An element; attributes that are null or false are left out, `click` and `input` are listeners.

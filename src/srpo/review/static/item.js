@@ -9,13 +9,13 @@ const covered = (label, text, uncover) =>
     ? make("div", { class: "sensitive" }, make("h3", null, label), make("p", { class: "text", dir: "auto" }, text))
     : make("button", { type: "button", class: "cover", click: uncover }, "Show: " + label.toLowerCase(), make("kbd", null, "u"));
 
-export function picture(item, label = "Picture of this item") {
+function picture(item, label = "Picture of this item") {
   const node = make("img", { src: "/image/" + item.number, alt: label, width: item.image.width, height: item.image.height, decoding: "async" });
   node.addEventListener("error", () => node.replaceWith(make("p", { class: "problem" }, "The picture cannot be shown: its file is missing, changed, or no picture.")));
   return node;
 }
 
-export function badges(item) {
+function badges(item) {
   const { cells, categories } = page.session;
   const words = [wordOf(cells, item.cell), item.category && wordOf(categories, item.category), item.split];
   return make("p", { class: "badges" }, words.filter(Boolean).map((word, n) => make("span", { class: n ? "badge" : "badge cell-" + (item.cell === "hazard" ? "hazard" : "benign") }, word)));

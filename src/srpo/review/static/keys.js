@@ -2,7 +2,7 @@
 
 import { make } from "./dom.js";
 
-export const KEYS = [
+const KEYS = [
   ["y", "keep"], ["x", "drop"], ["e", "save the edit"], ["z", "undo your decision, or the last one you made"],
   ["j or →", "next item"], ["k or ←", "previous item"], ["g", "next item to do"], ["u", "show or cover sensitive parts"], ["w", "whole set side by side, or not"],
   ["1 to 6", "edit a step"], ["7", "edit the reply"], ["q", "edit the request"], ["Esc", "leave a field; close the editor, the list or a window"],

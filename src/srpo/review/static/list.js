@@ -36,9 +36,10 @@ export function buildFilters(change) {
     make("button", { type: "button", id: "clear", click: () => { Object.assign(filter, { state: "todo", category: "", cell: "", split: "", check: "", words: "" }); buildFilters(change); change(); } }, "Clear filters"));
 }
 
-// Numbers of the items that fit; their rows are asked for page by page.
-export async function search() {
+// Numbers of the items that fit; their rows are asked for page by page.  Null if the reply came too late.
+export async function search(isPast) {
   const found = await get("/api/list", filter);
+  if (isPast()) return null;
   page.numbers = found.numbers;
   first = 0;
   return found.progress;

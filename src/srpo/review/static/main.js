@@ -1,7 +1,7 @@
 // Beginning: the session, the name, the views, the keys.
 
 import { forgetWho, get, setWho, who } from "./api.js";
-import { showAgreement } from "./agreement.js";
+import { leaveAgreement, showAgreement } from "./agreement.js";
 import { byId, fill, make, say } from "./dom.js";
 import { keyTable, listen } from "./keys.js";
 import { buildFilters, turn } from "./list.js";
@@ -61,6 +61,7 @@ async function enter() {
 function view(name) {
   byId("board").hidden = name !== "board";
   byId("agreement").hidden = name !== "agreement";
+  if (name !== "agreement") leaveAgreement();
   byId("show-agreement").setAttribute("aria-pressed", String(name === "agreement"));
 }
 
@@ -82,7 +83,7 @@ async function agreement() {
   }
   view("agreement");
   byId("agreement").focus();
-  await showAgreement().catch((problem) => say(problem.message, true));
+  await showAgreement();
 }
 
 function search() {
@@ -111,7 +112,7 @@ async function start() {
   page.session = await get("/api/session");
   fill(byId("dataset"), page.session.dataset);
   document.title = "review " + page.session.dataset;
-  buildFilters(() => refresh().catch((problem) => say(problem.message, true)));
+  buildFilters(act.refresh);
   byId("filters").addEventListener("submit", (event) => event.preventDefault());
   byId("sign-in").addEventListener("submit", begin);
   byId("welcome").addEventListener("cancel", (event) => event.preventDefault());

@@ -3,7 +3,7 @@
 import { make, wordOf } from "./dom.js";
 import { editOf, page } from "./state.js";
 
-export const SCORES = [["safety", "Safety", "5 = reply and path are entirely safe", "s"], ["difficulty", "Difficulty", "5 = the risk is very hard to see", "d"], ["informativeness", "Informativeness", "5 = the reply helps as much as it may", "i"]];
+const SCORES = [["safety", "Safety", "5 = reply and path are entirely safe", "s"], ["difficulty", "Difficulty", "5 = the risk is very hard to see", "d"], ["informativeness", "Informativeness", "5 = the reply helps as much as it may", "i"]];
 const STATES = { ok: "✓ ok", fail: "✕ fail", missing: "? could not judge", none: "· not checked" };
 const OUTCOMES = { open: "nobody has decided", keep: "kept", drop: "dropped", disagreement: "reviewers disagree" };
 
@@ -50,14 +50,14 @@ function voteLine(vote) {
     vote.note && make("p", { class: "text small", dir: "auto" }, vote.note));
 }
 
-export function votesView() {
+function votesView() {
   const { votes, outcome } = page.item;
   if (votes === null) return make("p", { class: "soft hidden-part" }, "Blind: other votes and the machines' checks are shown after you have decided.");
   return make("div", null, make("h3", null, "Votes"), make("p", { class: "soft" }, OUTCOMES[outcome]),
     votes.length ? make("ul", { class: "votes" }, votes.map(voteLine)) : null);
 }
 
-export function checksView() {
+function checksView() {
   const { checks } = page.item;
   if (checks === null) return null;
   const line = (check) => make("details", { class: "check" },

@@ -8,7 +8,7 @@ import { highlight, search, showRows } from "./list.js";
 import { buttons, panelView } from "./panel.js";
 import { editOf, newForm, page } from "./state.js";
 
-let key = randomKey(), conflict = null, waiting = 0, chain = Promise.resolve();
+let key = randomKey(), conflict = null, waiting = 0, searches = 0, chain = Promise.resolve();
 
 // ---- Drawing
 
@@ -49,7 +49,7 @@ function notice() {
     make("button", { type: "button", id: "take", click: () => { page.form = newForm(page.item); dropDraft(page.item, who()); conflict = null; redraw({ id: "item" }); } }, "Take what stands"));
 }
 
-export function showProgress(progress) {
+function showProgress(progress) {
   byId("bar").max = Math.max(1, progress.my_total);
   byId("bar").value = progress.mine;
   fill(byId("counts"), progress.mine + " of " + progress.my_total + " by you · " + progress.decided + " of " + progress.total + " decided" +
@@ -82,7 +82,7 @@ async function take(item, focus) {
   showRows(act).catch((problem) => say(problem.message, true)); // the list may come later than the item
 }
 
-export async function show(number) {
+async function show(number) {
   if (page.item) keepDraft(who());
   await take(await get("/api/items/" + number), true);
 }
@@ -105,7 +105,9 @@ async function afterDecision() {
 
 // Search anew and open the item of the address, the first one that fits, or none.
 export async function refresh(number) {
-  showProgress(await search());
+  const turn = searches, progress = await search(() => turn !== searches);
+  if (progress === null) return; // the filters have changed meanwhile, and a search for them is waiting
+  showProgress(progress);
   const wanted = number ?? (page.item && page.numbers.includes(page.item.number) ? page.item.number : page.numbers[0]);
   if (wanted === undefined) {
     page.item = null;
@@ -182,6 +184,10 @@ const named = (number) => (number === 7 ? "answer" : stepAt(number));
 
 export const act = {
   show: (number) => queue(() => show(number)),
+  refresh() {
+    searches++;
+    return queue(() => refresh());
+  },
   next: () => queue(() => step(1)),
   previous: () => queue(() => step(-1)),
   todo: () => queue(async () => {
