@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 from build_world import build, contents, overrides_for, settings_for, world
 from typer.testing import CliRunner
@@ -18,24 +17,8 @@ from srpo.cli.build import app
 from srpo.config import dump_config
 from srpo.records import read_records
 from srpo.types import DraftSet
-from srpo.world.pool import write_pool
 
 COMMAND = [sys.executable, "-m", "srpo", "build"]
-
-
-@pytest.fixture(scope="module")
-def pool(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("pools") / "pool"
-    write_pool(folder, 4, 3)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def whole(pool: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("datasets") / "whole"
-    with world(pool) as server:
-        assert build(settings_for(pool, server.base_url), out).samples == 8
-    return out
 
 
 def start(*words: str, **options: Any) -> subprocess.Popen[str]:

@@ -14,6 +14,7 @@ from srpo.data.clean import clean_sets, find_defect
 from srpo.data.config import BuildConfig
 from srpo.data.leakage import Corpus
 from srpo.data.near import image_clusters, shingles
+from srpo.data.quotas import choose_sets
 from srpo.errors import DataError
 from srpo.types.data import Check, DraftSet, Source
 
@@ -51,6 +52,54 @@ def test_nothing_wrong_nothing_dropped():
     assert [one.id for one, _ in cleaned.kept] == sorted(one.id for one in sets)
     assert Counter(split for _, split in cleaned.kept) == {"train": 16, "val": 2, "rsbench": 2}
     assert cleaned.notes == ("Minimal sets per split: train 16 (wanted 16), val 2 (wanted 2), rsbench 2 (wanted 2).",)
+
+
+def test_new_sets_move_no_other():
+    """Whether they come one by one or many at a time."""
+    sets, sources = many(range(60))
+    splits = {one.id: split for one, split in clean_sets(sets[:40], sources, EMPTY, config_of()).kept}
+    for count in (41, 45, 60):
+        kept = clean_sets(sets[:count], sources, EMPTY, config_of(), splits).kept
+        now = {one.id: split for one, split in kept}
+        assert len(now) == count and splits.items() <= now.items()
+        splits = now
+    assert Counter(splits.values()) == {"train": 48, "val": 6, "rsbench": 6}
+
+
+def test_a_set_that_is_in_a_split_stays_and_its_repetition_goes():
+    request = "May I warm up my lunch in this thing now?"
+    pool = [source_with(f"p{n}", far(n) if n else 0) for n in range(3)]
+    sets = [
+        set_of(name, (pool[0], pool[n]), (request, f"What is thing{n} made of{n} here?"))
+        for name, n in (("a", 1), ("b", 2))
+    ]
+    for earlier in ("a", "b"):
+        cleaned = clean_sets(sets, pool, EMPTY, config_of(), {earlier: "val"})
+        assert [(one.id, split) for one, split in cleaned.kept] == [(earlier, "val")]
+        assert [row.reason for row in cleaned.rejections] == ["near_duplicate"]
+    categories = {f"s{n}": "privacy" for n in range(9)}
+    assert not {"s3", "s7"} & choose_sets(categories, {}, 2, 0, {"s3", "s7"}).keys()
+
+
+def test_a_set_between_two_splits_is_dropped_and_moves_neither():
+    pool = [source_with("left", 0), source_with("right", 0b1111_1111), source_with("middle", 0b1111)]
+    pool += [source_with(f"own{n}", far(n)) for n in range(4)]
+    asked = [(f"May I put thing{n} on place{n}?", f"What is thing{n} made of{n} here?") for n in range(4)]
+    firsts = (pool[0], pool[1], pool[2], pool[0])
+    sets = [
+        set_of(name, (firsts[n], pool[3 + n]), asked[n]) for n, name in enumerate(("old1", "old2", "bridge", "beside"))
+    ]
+    earlier = {"old1": "train", "old2": "rsbench"}
+    cleaned = clean_sets(sets, pool, EMPTY, config_of(), earlier)
+    assert {one.id: split for one, split in cleaned.kept} == {**earlier, "beside": "train"}
+    (dropped,) = cleaned.rejections
+    assert (dropped.id, dropped.reason) == ("bridge", "straddling")
+    assert dropped.detail == "near pictures are in the splits rsbench and train already"
+    together = clean_sets(sets, pool, EMPTY, config_of())
+    assert len(together.kept) == 4, "in one go nothing stands between"
+    wider = clean_sets(sets[:2], pool, EMPTY, config_of(clean={"image_bits": 8}), earlier)
+    assert {one.id: split for one, split in wider.kept} == earlier
+    assert "1 groups of near pictures are in more than one split" in wider.notes[-1]
 
 
 def test_a_set_repeats_another_only_if_request_and_picture_do():

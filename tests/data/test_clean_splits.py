@@ -49,6 +49,20 @@ def test_rare_requests_stay_together_and_common_ones_may_not():
         assert splits.straddling == 1
 
 
+def test_who_has_a_split_keeps_it_and_the_others_fill_up():
+    members = [member(n) for n in range(50)]
+    earlier = {f"set{n}": "rsbench" for n in range(8)}
+    splits = assign_splits(members, SHARES, 0, earlier)
+    assert earlier.items() <= splits.of.items()
+    assert Counter(splits.of.values()) == {"train": 39, "val": 3, "rsbench": 8}
+    asks = [member(n, ask="the same") for n in range(30)]
+    asks_apart = {"set0": "val", "set1": "train"}
+    splits = assign_splits([*asks, *members[30:]], SHARES, 0, asks_apart)
+    assert asks_apart.items() <= splits.of.items() and splits.straddling == 1
+    joined = assign_splits([member(0, ask="x"), member(1, ask="x"), *members[2:]], SHARES, 0, {"set0": "val"})
+    assert joined.of["set0"] == joined.of["set1"] == "val"
+
+
 def test_no_sets_no_splits():
     assert assign_splits([], SHARES, 0).of == {}
 

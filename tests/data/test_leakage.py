@@ -36,10 +36,10 @@ def test_texts_near_to_a_benchmark_with_both_ids():
         [item("b:1", "May I give this to my little brother to play with?"), item("b:2", "What is the capital?")]
     )
     ours = {
-        "same": "may i give this to my little brother, to play with",
+        "same": ["may i give this to my little brother, to play with"],
         # 9 runs each, 8 shared: 8 / 10.
         "near": ["What colour is it?", "May I give this to my little brother to play now?"],
-        "far": "May I give this to my big sister to play with?",
+        "far": ["May I give this to my big sister to play with?"],
     }
     assert find_leaks(ours, [], corpus, SETTINGS) == [
         Leak("text", "same", "b:1", 1.0),
@@ -93,7 +93,7 @@ def test_hashes_are_kept_by_content(tmp_path):
 
 def test_an_empty_corpus_leaks_nothing(tmp_path):
     ours = [source_of(encode(draw(1), "PNG"), "ours", tmp_path)]
-    assert find_leaks({"a": "how do I do it"}, ours, Corpus(), SETTINGS) == []
+    assert find_leaks({"a": ["how do I do it"]}, ours, Corpus(), SETTINGS) == []
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_a_request_planted_from_a_published_file_is_found(name, file):
         "planted": planted.question.upper() + " !",
         "reworded": f"Please, {planted.question}" if len(planted.question) > 90 else planted.question,
     }
-    found = find_leaks(ours, [], build_corpus(texts), SETTINGS)
+    found = find_leaks({name: [text] for name, text in ours.items()}, [], build_corpus(texts), SETTINGS)
     assert {leak.ours for leak in found} == {"planted", "reworded"}
     assert planted.id in {leak.theirs for leak in found if leak.ours == "planted"}
 

@@ -98,6 +98,18 @@ def test_max_cost_is_not_passed_even_if_every_call_is_as_dear_as_can_be(tmp_path
     assert ledger.reached is not None and "--max-cost" in ledger.reached
 
 
+def test_a_text_of_a_token_per_byte_does_not_pass_the_cap(tmp_path: Path) -> None:
+    class Bytes(Counted):
+        def _complete(self, request: Request) -> Completion:
+            tokens = {"prompt_tokens": len(request.messages[0].text.encode()), "completion_tokens": 1}
+            return Completion(id=request.id, text="y", finish="stop", **tokens)
+
+    for cap in (0.0005, 0.0009, 0.0021):
+        ledger = Ledger(tmp_path / f"{cap}.jsonl", max_cost=cap)
+        MeteredModel(Bytes(), PRICED, ledger).generate(requests(*["\u0f3f" * 100] * 9, room=1))
+        assert ledger.cost <= cap
+
+
 def test_cheap_calls_use_the_cap_up(tmp_path: Path) -> None:
     """Reckoned at their dearest only three fit at first; as they cost less, more follow."""
     ledger, inner = Ledger(tmp_path / "usage.jsonl", max_cost=0.0035), Counted()

@@ -9,14 +9,13 @@ import pytest
 from picture_files import draw, encode, write
 
 from chat_server import Answer, Server, serve
-from srpo.data.captions import draw_source
 from srpo.data.config import BuildConfig, RenderSettings
 from srpo.data.folder import DatasetFolder
 from srpo.data.leakage import Corpus
+from srpo.data.meter import Ledger
 from srpo.data.pictures import PictureRefused
 from srpo.data.render import Renderer, RenderFailed
 from srpo.data.sources import take_sources
-from srpo.data.taking import Taker
 from srpo.errors import ConfigError, DataError, ModelError
 from srpo.progress import silent
 from srpo.records import read_records
@@ -131,6 +130,10 @@ def painted(payload: dict, number: int) -> Answer:
     return picture(encode(draw(int(caption.split()[-1])), "PNG"))
 
 
+def take(config: BuildConfig, folder: DatasetFolder) -> int:
+    return take_sources(config, folder, silent, Corpus(), Ledger(folder.usage))
+
+
 def rows(folder: DatasetFolder) -> tuple[list[Source], list[Rejection]]:
     return read_records(folder.sources, Source), (
         read_records(folder.rejections, Rejection) if folder.rejections.exists() else []
@@ -143,7 +146,7 @@ def test_captions_are_drawn_once(tmp_path):
     folder.path.mkdir()
     with serve(painted) as server:
         config = config_of(captions, server.base_url)
-        assert take_sources(config, folder, silent) == 0
+        assert take(config, folder) == 0
         sources, rejections = rows(folder)
         assert [one.caption for one in sources] == ["cup 1", "cup 2", "cup 3"]
         assert {(one.licence, one.attribution) for one in sources} == {("CC0-1.0", "painter")}
@@ -156,10 +159,26 @@ def test_captions_are_drawn_once(tmp_path):
         assert (sum(row.calls for row in usage), sum(row.failed for row in usage)) == (6, 1)
         assert sum(row.cost or 0 for row in usage) == pytest.approx(5 * 0.04)
         write(tmp_path, "captions.txt", b"cup 4\n" + captions.read_bytes()[3:])
-        assert take_sources(config, folder, silent) == 0
+        assert take(config, folder) == 0
         assert [payload["prompt"] for payload in server.payloads[6:]] == ["cup 4"]
-        drawn = draw_source("cup 4", Renderer(config.renderer), Taker(config, folder, Corpus()))
-        assert drawn == rows(folder)[0][-1] and len(server.payloads) == 7
+
+
+def test_a_key_that_ends_keeps_and_books_what_was_drawn_beside(tmp_path):
+    captions = write(tmp_path, "captions.txt", b"cup 1\ncup 2\nlocked 3\ncup 4\ncup 5\n")
+    folder = DatasetFolder(tmp_path / "out")
+    folder.path.mkdir()
+
+    def reply(payload: dict, number: int) -> Answer:
+        locked = "locked" in payload["prompt"]
+        return Answer({"error": {"message": "no such key"}}, 401) if locked else painted(payload, number)
+
+    with serve(reply) as server:
+        with pytest.raises(ModelError, match="no such key"):
+            take(config_of(captions, server.base_url), folder)
+        assert len(server.payloads) == 4
+    assert [one.caption for one in rows(folder)[0]] == ["cup 1", "cup 2", "cup 4"] and not rows(folder)[1]
+    (usage,) = read_records(folder.usage, Usage)
+    assert (usage.calls, usage.failed, usage.cost) == (4, 1, pytest.approx(0.12))
 
 
 def test_captions_wait_for_a_renderer_that_fails(tmp_path):
@@ -175,10 +194,10 @@ def test_captions_wait_for_a_renderer_that_fails(tmp_path):
 
     with serve(reply) as server:
         config = config_of(captions, server.base_url)
-        assert take_sources(config, folder, silent) == 2
+        assert take(config, folder) == 2
         assert [one.caption for one in rows(folder)[0]] == [f"cup {n}" for n in (0, 2, 3, 4, 6)] and not rows(folder)[1]
         busy.clear()
-        assert take_sources(config, folder, silent) == 0
+        assert take(config, folder) == 0
         assert {one.caption for one in rows(folder)[0]} == {f"cup {n}" for n in range(7)} and len(server.payloads) == 9
 
 
@@ -197,7 +216,7 @@ def test_a_renderer_that_draws_nothing_stops_the_run(tmp_path):
         with pytest.raises(
             ModelError, match=r"renderer painter: .*503.*; 5 captions wait; .* run the same command again"
         ):
-            take_sources(config, folder, silent)
+            take(config, folder)
     assert len(server.payloads) == 8 and len(rows(folder)[0]) == 4, "the last one was not even asked for"
 
 
@@ -214,18 +233,4 @@ def test_a_renderer_that_draws_nothing_stops_the_run(tmp_path):
 def test_captions_that_do_not_fit(tmp_path, text, message):
     captions = write(tmp_path, "captions.txt", text)
     with pytest.raises(DataError, match=message):
-        take_sources(config_of(captions, "http://127.0.0.1:9/v1"), DatasetFolder(tmp_path), silent)
-
-
-@pytest.mark.parametrize(
-    ("images", "message"),
-    [
-        ({"licence": None}, "images.licence: is missing"),
-        ({"licence": "CC-BY-ND-4.0"}, "forbids works made from it"),
-        ({"table": "x.csv"}, "images.table: goes with images.folder"),
-    ],
-)
-def test_settings_of_captions_that_do_not_fit(tmp_path, images, message):
-    captions = write(tmp_path, "captions.txt", b"cup 1")
-    with pytest.raises(ConfigError, match=message):
-        take_sources(config_of(captions, "http://127.0.0.1:9/v1", **images), DatasetFolder(tmp_path), silent)
+        take(config_of(captions, "http://127.0.0.1:9/v1"), DatasetFolder(tmp_path))

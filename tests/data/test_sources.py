@@ -19,13 +19,16 @@ from PIL import Image as PILImage
 from srpo.config import dump_config
 from srpo.data.config import BuildConfig
 from srpo.data.folder import DatasetFolder
-from srpo.data.leakage import build_corpus
+from srpo.data.leakage import Corpus, build_corpus
+from srpo.data.meter import Ledger
 from srpo.data.sources import take_sources
 from srpo.errors import ConfigError, DataError
 from srpo.progress import silent
 from srpo.records import file_sha256, read_records
 from srpo.types import Item
 from srpo.types.data import Rejection, Source
+
+EMPTY = Corpus()
 
 
 def config_of(folder: Path, **images: object) -> BuildConfig:
@@ -35,10 +38,10 @@ def config_of(folder: Path, **images: object) -> BuildConfig:
     )
 
 
-def take(config: BuildConfig, out: Path, **more: object) -> tuple[list[Source], list[Rejection]]:
+def take(config: BuildConfig, out: Path, corpus: Corpus = EMPTY) -> tuple[list[Source], list[Rejection]]:
     folder = DatasetFolder(out)
     out.mkdir(exist_ok=True)
-    assert take_sources(config, folder, silent, **more) == 0
+    assert take_sources(config, folder, silent, corpus, Ledger(folder.usage)) == 0
     return tuple(
         read_records(path, kind) if path.exists() else []
         for path, kind in ((folder.sources, Source), (folder.rejections, Rejection))
@@ -277,10 +280,13 @@ from srpo.config import load_config
 from srpo.config import dump_config
 from srpo.data.config import BuildConfig
 from srpo.data.folder import DatasetFolder
+from srpo.data.leakage import Corpus
+from srpo.data.meter import Ledger
 from srpo.data.sources import take_sources
 from srpo.progress import silent
 print("ready", flush=True)
-take_sources(load_config(Path(sys.argv[1]), [], BuildConfig), DatasetFolder(Path(sys.argv[2])), silent)
+folder = DatasetFolder(Path(sys.argv[2]))
+take_sources(load_config(Path(sys.argv[1]), [], BuildConfig), folder, silent, Corpus(), Ledger(folder.usage))
 """
 
 

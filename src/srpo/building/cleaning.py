@@ -1,4 +1,8 @@
-"""The last stage: from complete sets to samples.  It asks nobody, so every start does it anew, over all sets."""
+"""The last stage: from complete sets to samples.  It asks nobody, so every start does it anew, over all sets.
+
+What it keeps from one start to the next are the splits: a set that is in `samples.jsonl` may be published, and stays in
+its split.  That file is written last, so a kill before it changes nothing.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,8 @@ from srpo.building.stage import CHAIN, Files, StageCount
 from srpo.data.clean import Cleaned, clean_sets, to_samples
 from srpo.data.config import BuildConfig
 from srpo.data.leakage import Corpus
-from srpo.records import iterate_places, read_record, write_records
+from srpo.data.taking import refusal_id
+from srpo.records import iterate_places, iterate_records, read_record, write_records
 from srpo.types import Rejection, Sample, Source
 
 _ORDER: Final = ("sources", *CHAIN, "clean", "review")
@@ -30,13 +35,20 @@ def clean(config: BuildConfig, files: Files, sources: Sequence[Source], corpus: 
     start = time.monotonic()
     sets = list(files.through("cells").values())
     pictures = [*sources, *rendered(files.folder)]
-    cleaned = clean_sets(sets, pictures, corpus, config)
-    _write_rejections(files, cleaned.rejections)
+    cleaned = clean_sets(sets, pictures, corpus, config, _splits(files))
+    _write_rejections(files, cleaned.rejections, sources)
     write_records(files.folder.sets, (one for one, _ in cleaned.kept))
     write_records(files.folder.samples, _samples(config, cleaned, pictures))
     dropped = Counter(row.reason for row in cleaned.rejections)
     count = StageCount("clean", len(sets), len(cleaned.kept), dropped, seconds=time.monotonic() - start)
     return Cleaning(count, cleaned.notes if cleaned.kept else ())
+
+
+def _splits(files: Files) -> dict[str, str]:
+    """Id of a set -> split, of those that an earlier start has placed."""
+    path = files.folder.samples
+    rows = iterate_records(path, Sample) if path.exists() else ()
+    return {sample.group: sample.split for sample in rows}
 
 
 def _samples(config: BuildConfig, cleaned: Cleaned, pictures: Sequence[Source]) -> Iterator[Sample]:
@@ -45,13 +57,17 @@ def _samples(config: BuildConfig, cleaned: Cleaned, pictures: Sequence[Source]) 
         yield from to_samples(one, split, by_id, config)
 
 
-def _write_rejections(files: Files, new: Sequence[Rejection]) -> None:
+def _write_rejections(files: Files, new: Sequence[Rejection], sources: Sequence[Source]) -> None:
     """Put those of this stage in the place of its earlier ones, and all in the order of stages and sets.
 
-    A file of many whole sets: no more than one row is in memory.
+    So the file is the same wherever a build was stopped.  Of one given file the last refusal is left, and none if it
+    was mended and is a source now.  A file of many whole sets: no more than one row is in memory.
     """
     path, last = files.folder.rejections, (len(files.order), 0)
-    rows = iterate_places(path, Rejection) if path.exists() else ()
-    old = [((_ORDER.index(r.stage), files.order.get(r.id, last)), place) for place, r in rows if r.stage != "clean"]
-    kept = (read_record(path, place, Rejection) for _, place in sorted(old, key=lambda row: row[0]))
+    mended = {refusal_id(source.original) for source in sources}
+    old: dict[tuple[str, str], tuple[tuple[int, tuple[int, int]], int]] = {}
+    for place, row in iterate_places(path, Rejection) if path.exists() else ():
+        if row.stage != "clean" and not (row.stage == "sources" and row.id in mended):
+            old[row.stage, row.id] = (_ORDER.index(row.stage), files.order.get(row.id, last)), place
+    kept = (read_record(path, place, Rejection) for _, place in sorted(old.values(), key=lambda row: row[0]))
     write_records(path, (row for part in (kept, new) for row in part))

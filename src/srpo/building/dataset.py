@@ -22,7 +22,9 @@ from srpo.data.folder import DatasetFolder
 from srpo.data.leakage import Corpus
 from srpo.data.meter import Ledger, load_metered
 from srpo.data.near import nearest
+from srpo.data.render import Renderer
 from srpo.data.sources import take_sources
+from srpo.data.taking import refusal_id
 from srpo.errors import DataError
 from srpo.progress import Bars
 from srpo.records import iterate_records, read_records
@@ -104,11 +106,10 @@ class _Builder:
     def build(self) -> Built:
         built = Built(unread=self._corpus.unread)
         check_drawing(self._config, self._folder, self._ledger)
-        built.waiting = take_sources(self._config, self._folder, self._bars, self._corpus)
-        self._ledger.catch_up()
+        built.waiting = take_sources(self._config, self._folder, self._bars, self._corpus, self._ledger)
         sources = read_sources(self._folder)
         chosen = sources[: self._options.limit]
-        built.counts.append(self._taken(chosen))
+        built.counts.append(self._taken(sources, chosen))
         files = Files(self._folder, order_of(self._config, chosen))
         built.counts.append(self._query(files, chosen))
         built.counts += [self._run(stage, files, sources) for stage in CHAIN[1:]]
@@ -121,9 +122,11 @@ class _Builder:
         self._folder.record_files(outputs=[path for path in self._outputs() if path.exists()])
         return built
 
-    def _taken(self, chosen: list[Source]) -> StageCount:
+    def _taken(self, sources: list[Source], chosen: list[Source]) -> StageCount:
+        mended = {refusal_id(source.original) for source in sources}
         rows = iterate_records(self._folder.rejections, Rejection) if self._folder.rejections.exists() else ()
-        dropped = Counter(row.reason for row in rows if row.stage == "sources")
+        last = {row.id: row.reason for row in rows if row.stage == "sources" and row.id not in mended}
+        dropped = Counter(last.values())
         return StageCount("sources", len(chosen) + dropped.total(), len(chosen), dropped)
 
     def _query(self, files: Files, chosen: list[Source]) -> StageCount:
@@ -157,8 +160,13 @@ class _Builder:
     def _pool(self, sources: list[Source]) -> Pool:
         """All pictures, also those that a limit leaves out: a preview is to be a part of the whole."""
         by_id = {source.id: source for source in sources}
-        draw = Drawer(self._config, self._folder, self._ledger, self._corpus) if self._config.cells.render else None
-        return Pool(lambda name: nearest(by_id[name], sources, self._config.cells.candidates), draw)
+        return Pool(lambda name: nearest(by_id[name], sources, self._config.cells.candidates), self._drawer())
+
+    def _drawer(self) -> Drawer | None:
+        settings = self._config.renderer
+        if settings is None or not self._config.cells.render:
+            return None
+        return Drawer(Renderer(settings), self._config, self._folder, self._ledger, self._corpus)
 
     def _outputs(self) -> list[Path]:
         folder = self._folder

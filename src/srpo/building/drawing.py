@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 
-from srpo.data.captions import draw_source
+from srpo.data.captions import draw, render_usage, source_of_caption, take_drawn, undrawn
 from srpo.data.chain import Dropped, Waits
 from srpo.data.config import BuildConfig
 from srpo.data.folder import DatasetFolder
@@ -14,71 +15,63 @@ from srpo.data.meter import CAP, Ledger
 from srpo.data.pictures import PictureRefused
 from srpo.data.render import Renderer, RenderFailed
 from srpo.data.taking import Taker
-from srpo.errors import ConfigError
+from srpo.errors import ConfigError, ModelError
 from srpo.records import append_records, iterate_records, repair
-from srpo.types import Rejection, Source, Usage
+from srpo.types import Rejection, Source
 
 
 class Drawer:
-    """Draws a caption, or finds the picture that was drawn of it before.
+    """Draws a caption, or finds the picture that was drawn of it before."""
 
-    Raises ConfigError if there is no renderer, or no licence for what it draws.
-    """
-
-    def __init__(self, config: BuildConfig, folder: DatasetFolder, ledger: Ledger, corpus: Corpus) -> None:
-        if config.renderer is None or not (config.images.licence or "").strip():
-            problem = "cells.render: drawn pictures need a renderer and a licence"
-            raise ConfigError(f"{problem}; set renderer.model and images.licence")
-        self._config, self._folder, self._ledger, self._corpus = config, folder, ledger, corpus
-        self._settings, self._renderer = config.renderer, Renderer(config.renderer)
+    def __init__(
+        self, renderer: Renderer, config: BuildConfig, folder: DatasetFolder, ledger: Ledger, corpus: Corpus
+    ) -> None:
+        self._renderer, self._config, self._folder = renderer, config, folder
+        self._ledger, self._corpus = ledger, corpus
         self._drawn = {source.caption: source for source in rendered(folder)}
+
+    @cached_property
+    def _taker(self) -> Taker:
+        return Taker(self._config, self._folder, self._corpus)
 
     def __call__(self, caption: str) -> Source | Dropped | Waits:
         """Raises ModelError if the server refuses every request."""
-        if caption in self._drawn:
-            return self._drawn[caption]
-        if not self._ledger.affordable([self._settings.price or 0.0]):
+        if known := self._drawn.get(caption) or source_of_caption(caption, self._taker):
+            return known
+        settings = self._renderer.settings
+        if not self._ledger.affordable([settings.price or 0.0]):
             return Waits(f"{CAP} {self._ledger.reached}")
-        found = self._draw(caption)
-        self._book(failed=not isinstance(found, Source))
-        if isinstance(found, Source):
-            append_records(self._folder.rendered, [found])
-            self._drawn[caption] = found
+        got = draw(self._renderer, caption)
+        self._ledger.book(render_usage(settings, self._ledger.stage, [got]))
+        if isinstance(got, ModelError):
+            raise got
+        if isinstance(got, RenderFailed):
+            return Waits(str(got))
+        return _refused(got) if isinstance(got, PictureRefused) else self._keep(caption, got)
+
+    def _keep(self, caption: str, data: bytes) -> Source | Dropped:
+        try:
+            # Only the pictures of `sources.jsonl` are known, so that a stop between two drawn ones changes nothing.
+            found = take_drawn(caption, data, self._taker, remember=False)
+        except PictureRefused as refused:
+            return _refused(refused)
+        append_records(self._folder.rendered, [found])
+        self._drawn[caption] = found
         return found
 
-    def _draw(self, caption: str) -> Source | Dropped | Waits:
-        try:
-            # A new one each time knows the pictures of `sources.jsonl` only, so that a stop in between changes nothing.
-            return draw_source(caption, self._renderer, Taker(self._config, self._folder, self._corpus))
-        except PictureRefused as refused:
-            return Dropped("no_picture", f"none of the pool is harmless, and none was drawn: {refused.detail}")
-        except RenderFailed as failed:
-            return Waits(str(failed))
 
-    def _book(self, failed: bool) -> None:
-        price = self._settings.price
-        row = Usage(
-            stage=self._ledger.stage,
-            role="render",
-            model=self._settings.model,
-            calls=1,
-            failed=int(failed),
-            prompt_tokens=0,
-            completion_tokens=0,
-            cost=0.0 if failed and price is not None else price,
-        )
-        self._ledger.book(row)
+def _refused(refused: PictureRefused) -> Dropped:
+    return Dropped("no_picture", f"none of the pool is harmless, and none was drawn: {refused.detail}")
 
 
 def captions_left(config: BuildConfig, folder: DatasetFolder) -> int:
-    """Captions of the user's that are to be drawn and have no row yet."""
+    """How many captions of the user's are to be drawn and have no row yet."""
     if config.images.captions is None:
         return 0
-    given = read_captions(Path(config.images.captions).expanduser())
     taken = iterate_records(folder.sources, Source) if folder.sources.exists() else ()
     refused = iterate_records(folder.rejections, Rejection) if folder.rejections.exists() else ()
-    done = sum(1 for _ in taken) + sum(row.stage == "sources" for row in refused)
-    return max(0, len(given) - done)
+    done = {source.original for source in taken} | {row.id for row in refused if row.stage == "sources"}
+    return len(undrawn(read_captions(Path(config.images.captions).expanduser()), done))
 
 
 def check_drawing(config: BuildConfig, folder: DatasetFolder, ledger: Ledger) -> None:

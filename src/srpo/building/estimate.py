@@ -15,15 +15,17 @@ from typing import Final
 
 from srpo.building.dataset import order_of
 from srpo.building.drawing import captions_left
+from srpo.building.settings import check_settings
 from srpo.building.stage import CHAIN, PASSED, Files
 from srpo.data.agents import PLAYERS, PROMPTS
 from srpo.data.config import BuildConfig
 from srpo.data.folder import DatasetFolder
-from srpo.data.listing import list_files, read_captions
 from srpo.data.meter import cost_of
+from srpo.data.sources import given_entries
+from srpo.data.taking import refusal_id
 from srpo.prompts import load_prompt
 from srpo.records import iterate_records
-from srpo.types import DataStage, Source, Usage
+from srpo.types import DataStage, Rejection, Source, Usage
 
 PICTURE_TOKENS: Final = 1_000
 """Assumed of one picture."""
@@ -110,11 +112,13 @@ class _Units:
 def estimate(config: BuildConfig, out: Path, limit: int | None = None) -> Estimate:
     """Reads the folder if there is one, and asks nobody.
 
-    Raises ConfigError or DataError for a folder or file of pictures that is not there.
+    Raises ConfigError for settings with which a dataset could not be built, ConfigError or DataError for a folder or
+    file of pictures that is not there.
     """
+    check_settings(config, None)
     folder = DatasetFolder(out)
     sources = list(iterate_records(folder.sources, Source)) if folder.sources.exists() else []
-    pictures = len(sources) or _given(config, out)
+    pictures = len(sources) + _new_pictures(config, folder, sources)
     pictures = pictures if limit is None else min(limit, pictures)
     files = Files(folder, order_of(config, sources[:limit]))
     usage = list(iterate_records(folder.usage, Usage)) if folder.usage.exists() else []
@@ -136,12 +140,14 @@ def _finished(files: Files, stage: DataStage) -> tuple[int, int]:
     return reasons.count(PASSED), len(reasons) - reasons.count(PASSED)
 
 
-def _given(config: BuildConfig, out: Path) -> int:
-    """Pictures that the user gives, or captions to be drawn."""
+def _new_pictures(config: BuildConfig, folder: DatasetFolder, sources: list[Source]) -> int:
+    """Pictures that the user gives and no start has looked at, or captions to be drawn."""
     if config.images.captions is not None:
-        return len(read_captions(Path(config.images.captions).expanduser()))
-    entries = list_files(Path(config.images.folder or "").expanduser(), out)
-    return sum(entry.problem is None for entry in entries)
+        return captions_left(config, folder)
+    refused = iterate_records(folder.rejections, Rejection) if folder.rejections.exists() else ()
+    done = {refusal_id(source.original) for source in sources} | {row.id for row in refused}
+    entries = given_entries(config, folder)
+    return sum(entry.problem is None and refusal_id(entry.name) not in done for entry in entries)
 
 
 def _flow(queries: int, finished: Mapping[DataStage, tuple[int, int]]) -> tuple[dict[DataStage, _Units], float]:

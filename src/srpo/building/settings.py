@@ -7,6 +7,7 @@ from typing import Final
 
 from srpo.data.config import BuildConfig
 from srpo.data.folder import DatasetFolder
+from srpo.data.licences import forbids
 from srpo.data.meter import check_prices
 from srpo.errors import ConfigError
 from srpo.runs import Change
@@ -39,13 +40,22 @@ def may_change(change: Change) -> bool:
 
 def check_settings(config: BuildConfig, max_cost: float | None) -> None:
     """Raises ConfigError for settings with which a dataset could not be built."""
-    images = config.images
-    if config.cells.render and not (images.licence or "").strip():
-        raise ConfigError("cells.render: drawn pictures need a licence; set images.licence")
+    if config.images.captions is not None or config.cells.render:
+        _check_licence((config.images.licence or "").strip())
+    if config.images.captions is not None and config.images.table is not None:
+        raise ConfigError("images.table: goes with images.folder; for captions set images.licence and attribution")
     if max_cost is not None:
         check_prices(config.models.items())
         if config.renderer is not None and config.renderer.price is None:
             raise ConfigError("renderer: has no price, so --max-cost could not hold; set renderer.price")
+
+
+def _check_licence(licence: str) -> None:
+    """That of pictures that are drawn; those of given pictures are looked at one by one."""
+    if not licence:
+        raise ConfigError("images.licence: is missing; say under which licence the drawn pictures are")
+    if why := forbids(licence):
+        raise ConfigError(f"images.licence: {licence!r} {why}; such pictures cannot be used")
 
 
 def check_inputs(folder: DatasetFolder, config: BuildConfig) -> None:

@@ -2,36 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from typing import Final
 
+from srpo.data.config import RenderSettings
+from srpo.data.meter import Ledger
 from srpo.data.pictures import PictureRefused
 from srpo.data.render import Renderer, RenderFailed
 from srpo.data.taking import Given, Taker
 from srpo.errors import ModelError
-from srpo.records import append_records, content_id, repair
-from srpo.types.data import Rejection, Source, Usage
+from srpo.records import content_id
+from srpo.types.data import DataStage, Rejection, Source, Usage
 
 _AT_ONCE: Final = 4
 """Requests under way."""
+
+Drawn = bytes | PictureRefused | RenderFailed | ModelError
+"""What became of one request: a file that is paid for, or why there is none."""
 
 
 def draw_all(
     captions: Iterable[str],
     renderer: Renderer,
     taker: Taker,
+    ledger: Ledger,
     bars: Callable[[str, int, int], AbstractContextManager[Callable[[int], None]]],
 ) -> int:
     """Draw the captions that have no row yet; returns how many wait for a later run.
 
     Raises ModelError if the renderer fails on as many as are asked for together, or refuses every request.
     """
-    repair(taker.folder.usage)
     known = list(captions)
-    done = taker.by_original.keys() | taker.rejected
-    left = [caption for caption in known if not done & {_name_of(caption), _id_of(caption)}]
+    left = undrawn(known, taker.by_original.keys() | taker.rejected)
     waiting = 0
     with (
         bars("draw captions", len(known), len(known) - len(left)) as advance,
@@ -39,55 +43,80 @@ def draw_all(
     ):
         for start in range(0, len(left), _AT_ONCE):
             chunk = left[start : start + _AT_ONCE]
-            found = list(pool.map(lambda caption: _draw(renderer, caption), chunk))
+            found = list(pool.map(lambda caption: draw(renderer, caption), chunk))
             rows = [_row(caption, got, taker) for caption, got in zip(chunk, found, strict=True)]
-            failed = [got for got in found if isinstance(got, RenderFailed)]
-            waiting += len(failed)
             # First the usage: what a kill takes from the rows is drawn, and paid, again.
-            append_records(taker.folder.usage, [_usage(renderer, len(chunk), found)])
+            ledger.book(render_usage(renderer.settings, "sources", found))
             taker.append(rows)
-            if len(failed) == len(chunk):
-                mend = f"{len(left) - start} captions wait; when it works, run the same command again"
-                raise ModelError(f"renderer {renderer.settings.model}: {failed[0]}; {mend}")
+            failed = [got for got in found if isinstance(got, RenderFailed)]
+            _check(found, failed, renderer, len(left) - start)
+            waiting += len(failed)
             advance(len(chunk) - len(failed))
     return waiting
 
 
-def draw_source(caption: str, renderer: Renderer, taker: Taker) -> Source:
-    """The picture of one caption, drawn and stored unless it is there already; the caller appends a new row.
-
-    Raises PictureRefused if there will be no picture, RenderFailed if a later run may get one, and ModelError if the
-    renderer refuses every request.
-    """
-    known = taker.by_original.get(_name_of(caption))
-    return known or _take(caption, renderer.draw(caption), taker)
+def undrawn(captions: Iterable[str], done: Collection[str]) -> list[str]:
+    """Captions that are still to be drawn; `done` holds the `original` of sources and the ids of what was refused."""
+    return [caption for caption in captions if _name_of(caption) not in done and _id_of(caption) not in done]
 
 
-def _draw(renderer: Renderer, caption: str) -> bytes | PictureRefused | RenderFailed:
+def draw(renderer: Renderer, caption: str) -> Drawn:
+    """Ask for one picture; problems are values, so that what others drew beside it is booked and kept."""
     try:
         return renderer.draw(caption)
-    except (PictureRefused, RenderFailed) as problem:
+    except (PictureRefused, RenderFailed, ModelError) as problem:
         return problem
 
 
-def _row(caption: str, got: bytes | PictureRefused | RenderFailed, taker: Taker) -> Source | Rejection | None:
+def take_drawn(caption: str, data: bytes, taker: Taker, *, remember: bool = True) -> Source:
+    """Store the picture of a caption; the caller appends the row.  Raises PictureRefused."""
+    settings = taker.config.images
+    given = Given(licence=(settings.licence or "").strip(), attribution=settings.attribution, caption=caption)
+    return taker.take(_name_of(caption), data, given, remember=remember)
+
+
+def source_of_caption(caption: str, taker: Taker) -> Source | None:
+    """The picture that was drawn of a caption before, if there is one."""
+    return taker.by_original.get(_name_of(caption))
+
+
+def render_usage(settings: RenderSettings, stage: DataStage, found: Sequence[Drawn]) -> Usage:
+    """Requests for pictures: a picture that came is paid for, whether or not it can be used."""
+    drawn = sum(isinstance(got, bytes) for got in found)
+    return Usage(
+        stage=stage,
+        role="render",
+        model=settings.model,
+        calls=len(found),
+        failed=len(found) - drawn,
+        prompt_tokens=0,
+        completion_tokens=0,
+        cost=None if settings.price is None else drawn * settings.price,
+    )
+
+
+def _row(caption: str, got: Drawn, taker: Taker) -> Source | Rejection | None:
     """The row of a caption, or none if it waits."""
-    if isinstance(got, RenderFailed):
+    if isinstance(got, RenderFailed | ModelError):
         return None
     try:
         if isinstance(got, PictureRefused):
             raise got
-        return _take(caption, got, taker)
+        return take_drawn(caption, got, taker)
     except PictureRefused as refused:
         reason = "render" if refused.reason in ("empty", "format", "broken") else refused.reason
         detail = f"caption {caption[:80]!r}: {refused.detail}"
         return Rejection(id=_id_of(caption), stage="sources", reason=reason, detail=detail)
 
 
-def _take(caption: str, data: bytes, taker: Taker) -> Source:
-    settings = taker.config.images
-    given = Given(licence=(settings.licence or "").strip(), attribution=settings.attribution, caption=caption)
-    return taker.take(_name_of(caption), data, given)
+def _check(found: Sequence[Drawn], failed: Sequence[RenderFailed], renderer: Renderer, left: int) -> None:
+    """Raises ModelError if it makes no sense to ask on."""
+    for got in found:
+        if isinstance(got, ModelError):
+            raise got
+    if len(failed) == len(found):
+        mend = f"{left} captions wait; when it works, run the same command again"
+        raise ModelError(f"renderer {renderer.settings.model}: {failed[0]}; {mend}")
 
 
 def _id_of(caption: str) -> str:
@@ -97,18 +126,3 @@ def _id_of(caption: str) -> str:
 def _name_of(caption: str) -> str:
     """What stands for a file's name; lines of captions may move."""
     return f"caption {_id_of(caption)}"
-
-
-def _usage(renderer: Renderer, calls: int, found: Sequence[object]) -> Usage:
-    drawn = sum(isinstance(got, bytes) for got in found)
-    price = renderer.settings.price
-    return Usage(
-        stage="sources",
-        role="render",
-        model=renderer.settings.model,
-        calls=calls,
-        failed=calls - drawn,
-        prompt_tokens=0,
-        completion_tokens=0,
-        cost=None if price is None else drawn * price,
-    )

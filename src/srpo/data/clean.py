@@ -1,7 +1,8 @@
 """The last stage: what may not be published goes, and the rest is split.
 
-A set is dropped if it lacks something, comes near to a public benchmark, repeats another set, or is too many of its
-category.  Order decides nothing: of two sets that repeat each other, a hash of their ids says which one stays.
+A set is dropped if it lacks something, comes near to a public benchmark, repeats another set, would join pictures of
+two splits, or is too many of its category.  Order decides nothing: of two sets that repeat each other, one that is in a
+split already stays, and else a hash of their ids says which one does.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from srpo.data.leakage import Corpus, Leak, describe, find_leaks
 from srpo.data.licences import strictest
 from srpo.data.near import Shingles, bits_between, image_clusters, pack_hashes, shingles, similarity, within, words
 from srpo.data.quotas import choose_sets
-from srpo.data.splits import Member, Splits, assign_splits
+from srpo.data.splits import Member, Splits, assign_splits, find_bridges
 from srpo.errors import DataError
 from srpo.records import content_id
 from srpo.steps import split as split_steps
@@ -40,24 +41,33 @@ class Cleaned:
     """What the user should know of the splits, in sentences."""
 
 
-def clean_sets(sets: Sequence[DraftSet], sources: Sequence[Source], corpus: Corpus, config: BuildConfig) -> Cleaned:
+def clean_sets(
+    sets: Sequence[DraftSet],
+    sources: Sequence[Source],
+    corpus: Corpus,
+    config: BuildConfig,
+    earlier: Mapping[str, str] | None = None,
+) -> Cleaned:
     """Drop what may not be published, and split the rest; the same for any order of `sets` and `sources`.
+
+    `earlier` maps ids of sets to the splits that they are in.  They keep them, and go before new ones.
 
     Raises DataError if an id is given twice, or a set uses a picture that is in no source.
     """
-    known = _known(sets, sources)
+    known, earlier = _known(sets, sources), earlier or {}
     left = {one.id: one for one in sorted(sets, key=lambda one: one.id)}
     steps: tuple[tuple[str, Callable[[], Mapping[str, str]]], ...] = (
         ("incomplete", lambda: {id: problem for id, one in left.items() if (problem := find_defect(one))}),
         ("leakage", lambda: _leaking(left, known, corpus, config.clean)),
-        ("near_duplicate", lambda: _repeating(left, known, config)),
-        ("quota", lambda: _too_many(left, config)),
+        ("near_duplicate", lambda: _repeating(left, known, config, earlier)),
+        ("straddling", lambda: _straddling(left, known, config, earlier)),
+        ("quota", lambda: _too_many(left, config, earlier)),
     )
     rejections = []
     for reason, find in steps:
         for id, detail in find().items():
             rejections.append(Rejection(id=id, stage="clean", reason=reason, detail=detail, of=left.pop(id)))
-    splits = assign_splits(_members(left, known, config.clean.image_bits), config.splits, config.seed)
+    splits = assign_splits(_members(left, known, config.clean.image_bits), config.splits, config.seed, earlier)
     return Cleaned(
         kept=tuple((one, splits.of[id]) for id, one in left.items()),
         rejections=tuple(sorted(rejections, key=lambda row: row.id)),
@@ -125,9 +135,11 @@ def _used(sets: Mapping[str, DraftSet], known: Mapping[str, Source]) -> list[Sou
     return [known[id] for id in sorted({draft.source for one in sets.values() for draft in one.cells.values()})]
 
 
-def _repeating(sets: Mapping[str, DraftSet], known: Mapping[str, Source], config: BuildConfig) -> dict[str, str]:
+def _repeating(
+    sets: Mapping[str, DraftSet], known: Mapping[str, Source], config: BuildConfig, earlier: Mapping[str, str]
+) -> dict[str, str]:
     """Sets whose hazard has both a request and a picture near to those of a set that stays."""
-    ranked = sorted(sets, key=lambda id: (content_id(config.seed, id), id))
+    ranked = sorted(sets, key=lambda id: (id not in earlier, content_id(config.seed, id), id))
     hashes = {id: known[sets[id].cells["hazard"].source].phash for id in ranked}
     asked: dict[str, Shingles] = {id: shingles(sets[id].cells["hazard"].question) for id in ranked}
     packed = pack_hashes([hashes[id] for id in ranked])
@@ -146,9 +158,18 @@ def _repeating(sets: Mapping[str, DraftSet], known: Mapping[str, Source], config
     return found
 
 
-def _too_many(sets: Mapping[str, DraftSet], config: BuildConfig) -> dict[str, str]:
+def _straddling(
+    sets: Mapping[str, DraftSet], known: Mapping[str, Source], config: BuildConfig, earlier: Mapping[str, str]
+) -> dict[str, str]:
+    """New sets that fit into no split: near pictures are in several."""
+    pictures = {id: {known[draft.source].phash for draft in one.cells.values()} for id, one in sets.items()}
+    found = find_bridges(pictures, earlier, config.clean.image_bits, config.seed)
+    return {id: f"near pictures are in the splits {' and '.join(splits)} already" for id, splits in found.items()}
+
+
+def _too_many(sets: Mapping[str, DraftSet], config: BuildConfig, earlier: Mapping[str, str]) -> dict[str, str]:
     categories = {id: str(one.cells["hazard"].category) for id, one in sets.items()}
-    return choose_sets(categories, config.clean.quotas, config.clean.sets, config.seed)
+    return choose_sets(categories, config.clean.quotas, config.clean.sets, config.seed, earlier.keys())
 
 
 def _members(sets: Mapping[str, DraftSet], known: Mapping[str, Source], bits: int) -> list[Member]:
@@ -174,6 +195,9 @@ def _notes(splits: Splits, shares: Mapping[str, float]) -> tuple[str, ...]:
         notes.append(f"{splits.largest} sets share near pictures and stay together; give more different pictures.")
     if splits.straddling:
         notes.append(f"{splits.straddling} requests are asked in more than one split, with other pictures.")
+    if splits.torn:
+        cause = "a larger clean.image_bits than before finds more pictures near"
+        notes.append(f"{splits.torn} groups of near pictures are in more than one split: {cause}.")
     return tuple(notes)
 
 
@@ -190,13 +214,13 @@ def to_samples(
         if draft.source not in sources:
             raise DataError(f"set {draft_set.id}: picture {draft.source} is in no row of sources.jsonl; restore it")
     licence = strictest(sources[draft.source].licence for draft in draft_set.cells.values())
-    made = (_sample(draft_set, draft_set.cells[cell], split, licence, config) for cell in CELLS)
-    return tuple(
-        sample.model_copy(update={"caption": sources[draft_set.cells[sample.cell].source].caption}) for sample in made
-    )
+    drafts = (draft_set.cells[cell] for cell in CELLS)
+    return tuple(_sample(draft_set, one, sources[one.source].caption, split, licence, config) for one in drafts)
 
 
-def _sample(draft_set: DraftSet, draft: Draft, split: str, licence: str, config: BuildConfig) -> Sample:
+def _sample(
+    draft_set: DraftSet, draft: Draft, caption: str | None, split: str, licence: str, config: BuildConfig
+) -> Sample:
     if draft.reference is None:  # `find_defect` has looked; this is for the type
         raise DataError(f"set {draft_set.id}: the reasoning is missing")
     parts = (draft.question, draft.category, draft.hypothesis, draft.reference.text, draft.unsafe_reply)
@@ -207,6 +231,7 @@ def _sample(draft_set: DraftSet, draft: Draft, split: str, licence: str, config:
         group=draft_set.id,
         cell=draft.cell,
         image=draft.image,
+        caption=caption,
         question=draft.question,
         category=draft.category,
         hypothesis=draft.hypothesis,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import Literal, Self
+import re
+from typing import Final, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -25,6 +26,10 @@ PromptName = Literal[
     "judge_path",
 ]
 """Prompt files of `srpo/prompts`, each of which can be replaced by one of your own."""
+
+
+_SPLIT: Final = re.compile(r"\w+(\.\w+)*")
+"""Names that the library `datasets` accepts."""
 
 
 class ImageSettings(Settings):
@@ -180,6 +185,8 @@ class BuildConfig(Settings):
         wanted = {*self.roles.model_dump(exclude={"judges"}).values(), *self.roles.judges}
         if missing := sorted(wanted - self.models.keys()):
             raise ValueError(f"models: {missing[0]!r} is missing, which `roles` names; there are {sorted(self.models)}")
+        if bad := next((name for name in self.splits if not _SPLIT.fullmatch(name)), None):
+            raise ValueError(f"splits: {bad!r} cannot be published; use letters, digits, _ and . only, as in `train_a`")
         shares = self.splits.values()
         if any(share <= 0 for share in shares) or not math.isclose(sum(shares), 1.0, abs_tol=1e-6):
             raise ValueError(f"splits: expected shares above 0 that add up to 1, got {self.splits}")

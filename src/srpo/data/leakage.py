@@ -139,19 +139,17 @@ def _hash_of(data: bytes, name: str, sha256: str) -> PictureHash:
 
 
 def find_leaks(
-    questions: Mapping[str, str | Sequence[str]], sources: Sequence[Source], corpus: Corpus, settings: CleanSettings
+    questions: Mapping[str, Sequence[str]], sources: Sequence[Source], corpus: Corpus, settings: CleanSettings
 ) -> list[Leak]:
     """Everything of ours that is near to a benchmark: texts first, in the order given, then pictures.
 
-    `questions` maps an id to its request, or to several.
+    `questions` maps an id to its requests.
     """
-    return [*_text_leaks(questions, corpus, settings), *image_leaks(sources, corpus, settings.image_bits)]
+    return [*_text_leaks(questions, corpus, settings), *_image_leaks(sources, corpus, settings.image_bits)]
 
 
-def _text_leaks(
-    questions: Mapping[str, str | Sequence[str]], corpus: Corpus, settings: CleanSettings
-) -> Iterable[Leak]:
-    ours = [(id, text) for id, given in questions.items() for text in ([given] if isinstance(given, str) else given)]
+def _text_leaks(questions: Mapping[str, Sequence[str]], corpus: Corpus, settings: CleanSettings) -> Iterable[Leak]:
+    ours = [(id, text) for id, given in questions.items() for text in given]
     pairs = similar_pairs(
         [shingles(text) for _, text in ours], [runs for _, runs in corpus.texts], settings.text_similarity
     )
@@ -162,7 +160,7 @@ def _text_leaks(
     return [Leak("text", mine, theirs, similarity) for (mine, theirs), similarity in best.items()]
 
 
-def image_leaks(sources: Sequence[Source], corpus: Corpus, bits: int) -> list[Leak]:
+def _image_leaks(sources: Sequence[Source], corpus: Corpus, bits: int) -> list[Leak]:
     """Sources whose pictures differ in at most `bits` bits from one of a benchmark."""
     hashes = corpus.hashes
     leaks = []

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,9 +20,6 @@ from srpo.types import Completion, DataStage, Usage
 
 CAP: Final = "cap:"
 """How the error of a request begins that was not sent because of a cap."""
-
-_BYTES_PER_TOKEN: Final = 2
-"""Few, so that the tokens of a text are never more than reckoned."""
 
 _TOKENS_PER_MESSAGE: Final = 16
 """What a chat template puts around it, at most."""
@@ -49,27 +45,19 @@ class Ledger:
     """The cap that stopped a call, in words; none as long as none has."""
     made: list[Usage] = field(default_factory=list, init=False)
     """What was booked since the start."""
-    _rows: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
         repair(self.path)
-        self.catch_up()
-        self.made.clear()
-
-    def catch_up(self) -> None:
-        """Add what others have written into the file since."""
-        rows = iterate_records(self.path, Usage) if self.path.exists() else iter(())
-        for row in islice(rows, self._rows, None):
+        for row in iterate_records(self.path, Usage) if self.path.exists() else ():
             self._add(row)
 
     def book(self, row: Usage) -> None:
         """Add a row to the sums and to the file."""
         append_records(self.path, [row])
+        self.made.append(row)
         self._add(row)
 
     def _add(self, row: Usage) -> None:
-        self._rows += 1
-        self.made.append(row)
         self.calls += row.calls
         self.cost += row.cost or 0.0
 
@@ -131,7 +119,8 @@ class MeteredModel:
 
     def _bound(self, request: Request) -> float:
         """The most that a call costs, reckoned without a tokenizer."""
-        size = sum(len(message.text.encode()) for message in request.messages) // _BYTES_PER_TOKEN
+        # No token is shorter than a byte, however odd the text: so there are never more than reckoned.
+        size = sum(len(message.text.encode()) for message in request.messages)
         size += _TOKENS_PER_MESSAGE * len(request.messages)
         size += _TOKENS_PER_PICTURE * sum(len(message.images) for message in request.messages)
         return cost_of(self._settings, size, request.sampling.max_new_tokens) or 0.0

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from srpo.records import content_id
 
 
 def choose_sets(
-    categories: Mapping[str, str], quotas: Mapping[str, int], wanted: int | None, seed: int
+    categories: Mapping[str, str], quotas: Mapping[str, int], wanted: int | None, seed: int, first: Collection[str] = ()
 ) -> dict[str, str]:
     """Id of every set that is too many -> why; `categories` maps the id of a set to its category.
 
     No category keeps more than its quota.  If more than `wanted` are left, the largest categories give way until all
-    are as equal as can be.  Which sets of a category stay is drawn by hash, so that it does not depend on the others.
+    are as equal as can be.  Which sets of a category stay is drawn by hash, so that it does not depend on the others;
+    those in `first` go before the others.
     """
     ranked: dict[str, list[str]] = defaultdict(list)
     for id, category in categories.items():
         ranked[category].append(id)
     for ids in ranked.values():
-        ids.sort(key=lambda id: (content_id(seed, id), id))
+        ids.sort(key=lambda id: (id not in first, content_id(seed, id), id))
     room = {name: min(len(ids), quotas.get(name, len(ids))) for name, ids in ranked.items()}
     level = _balanced(room, wanted, seed)
     dropped: dict[str, str] = {}

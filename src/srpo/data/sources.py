@@ -19,6 +19,7 @@ from srpo.data.folder import DatasetFolder
 from srpo.data.leakage import Corpus
 from srpo.data.licences import forbids
 from srpo.data.listing import Entry, TableRow, check_known, list_files, read_captions, read_table
+from srpo.data.meter import Ledger
 from srpo.data.pictures import PictureRefused
 from srpo.data.render import Renderer
 from srpo.data.taking import Given, Taker, refuse_file
@@ -36,19 +37,20 @@ _PIXEL_BYTES: Final = 8
 """Red, green, blue and alpha of 16 bits each: no file of a picture needs more."""
 
 
-def take_sources(config: BuildConfig, folder: DatasetFolder, bars: Bars, corpus: Corpus | None = None) -> int:
+def take_sources(config: BuildConfig, folder: DatasetFolder, bars: Bars, corpus: Corpus, ledger: Ledger) -> int:
     """Take over every picture that is not yet, and append to `sources.jsonl` and `rejected.jsonl`.
 
-    With `corpus`, a picture that is near to one of a public benchmark is refused.  Returns how many captions wait for
-    the renderer, which failed on them; a later run asks again.
+    A picture that is near to one of a public benchmark is refused.  Returns how many captions wait for the renderer,
+    which failed on them; a later run asks again.
 
     Raises ConfigError for a picture without licence or a folder, table or file of captions that is not there;
     DataError for a table that does not fit, or a file that is another one than when it was taken; ModelError if the
     renderer does not draw at all.
     """
-    taker = Taker(config, folder, corpus or Corpus())
-    if config.images.captions is not None:
-        return _take_captions(config, taker, bars)
+    taker = Taker(config, folder, corpus)
+    if config.images.captions is not None and config.renderer is not None:
+        captions = read_captions(Path(config.images.captions).expanduser())
+        return draw_all(captions, Renderer(config.renderer), taker, ledger, bars)
     _take_folder(config, taker, bars)
     return 0
 
@@ -67,13 +69,9 @@ def _take_folder(config: BuildConfig, taker: Taker, bars: Bars) -> None:
 
 def _given(config: BuildConfig, folder: DatasetFolder) -> list[tuple[Entry, Given]]:
     """Files of the folder, each with what is said of it.  Raises ConfigError if one has no licence."""
-    settings = config.images
-    home = Path(settings.folder or "").expanduser()
-    table_file = None if settings.table is None else Path(settings.table).expanduser()
-    entries = list_files(home, folder.path)
-    if table_file is not None:
-        entries = [entry for entry in entries if entry.path.resolve() != table_file.resolve()]
+    entries, table_file = given_entries(config, folder), _table_file(config)
     if not entries:
+        home = config.images.folder
         raise DataError(f"{home}: holds no file; put pictures there, or name another folder (images.folder)")
     table = {} if table_file is None else read_table(table_file)
     if table_file is not None:
@@ -86,6 +84,17 @@ def _given(config: BuildConfig, folder: DatasetFolder) -> list[tuple[Entry, Give
             f"images: {len(unlicensed)} of {len(given)} files have no licence, first {unlicensed[0]!r}; {mend}"
         )
     return given
+
+
+def given_entries(config: BuildConfig, folder: DatasetFolder) -> list[Entry]:
+    """Files that the user gives as pictures: all of the folder but the table.  Raises ConfigError."""
+    table = _table_file(config)
+    entries = list_files(Path(config.images.folder or "").expanduser(), folder.path)
+    return [entry for entry in entries if table is None or entry.path.resolve() != table.resolve()]
+
+
+def _table_file(config: BuildConfig) -> Path | None:
+    return None if config.images.table is None else Path(config.images.table).expanduser()
 
 
 def _about(row: TableRow, config: BuildConfig) -> Given:
@@ -130,17 +139,3 @@ def _read(entry: Entry, taker: Taker) -> tuple[bytes | None, str]:
     except OSError as error:
         raise PictureRefused("unreadable", f"{entry.name!r} cannot be read ({error.strerror})") from None
     return data, hashlib.sha256(data).hexdigest()
-
-
-def _take_captions(config: BuildConfig, taker: Taker, bars: Bars) -> int:
-    settings = config.images
-    if settings.table is not None:
-        raise ConfigError("images.table: goes with images.folder; for captions set images.licence and attribution")
-    if not (settings.licence or "").strip():
-        raise ConfigError("images.licence: is missing; say under which licence the drawn pictures are")
-    if why := forbids(settings.licence or ""):
-        raise ConfigError(f"images.licence: {settings.licence!r} {why}; such pictures cannot be used")
-    if config.renderer is None:
-        raise ConfigError("renderer: is needed to draw captions; give its model and base_url")
-    path = Path(settings.captions or "").expanduser()
-    return draw_all(read_captions(path), Renderer(config.renderer), taker, bars)

@@ -73,8 +73,11 @@ class Taker:
         """Ids of what was refused, in this run or before."""
         return {id for id, _ in self._told}
 
-    def take(self, name: str, data: bytes, given: Given) -> Source:
-        """Store a picture and remember its source; the caller appends the row.  Raises PictureRefused."""
+    def take(self, name: str, data: bytes, given: Given, *, remember: bool = True) -> Source:
+        """Store a picture; the caller appends the row.  Raises PictureRefused.
+
+        One that is not remembered does not count as known when the next one comes.
+        """
         source_id = hashlib.sha256(data).hexdigest()[:_ID_DIGITS]
         if source_id in self._by_id:
             raise PictureRefused("duplicate", f"{name!r} is the same file as {self._by_id[source_id].original!r}")
@@ -90,7 +93,8 @@ class Taker:
             changes=picture.changes,
             **asdict(given),
         )
-        self._add(source)
+        if remember:
+            self._add(source)
         return source
 
     def check_unchanged(self, name: str, sha256: str, given: Given, data: bytes | None) -> None:
@@ -139,11 +143,14 @@ def _read_stored(path: Path, settings: ImageSettings) -> Picture:
         raise DataError(f"{path}: {refused.detail}; restore it, or start a new dataset") from None
 
 
-def refuse_file(name: str, refused: PictureRefused) -> Rejection:
-    """The row of a file that is not taken.
+def refusal_id(name: str) -> str:
+    """Id of the row of a given file that is not taken.
 
-    Its id is not that of a source: the same bytes may be one under another name.
+    It is not that of a source: the same bytes may be one under another name.
     """
-    return Rejection(
-        id=content_id("file", name, refused.reason), stage="sources", reason=refused.reason, detail=refused.detail
-    )
+    return content_id("file", name)
+
+
+def refuse_file(name: str, refused: PictureRefused) -> Rejection:
+    """The row of a file that is not taken."""
+    return Rejection(id=refusal_id(name), stage="sources", reason=refused.reason, detail=refused.detail)
