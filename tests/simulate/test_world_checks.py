@@ -135,7 +135,7 @@ def test_figures_are_counted_by_hand() -> None:
         precision=share([True] * 6 + [False] * 2),
         recall=share([True] * 6 + [False] * 3),
     )
-    assert percent(found.recall) == "66.7 % [35.4, 87.9] (6 of 9)"
+    assert percent(found.recall) == "66.7 % (35.4 to 87.9), 6 of 9"
     assert percent(share([])) == "nothing to count"
 
 

@@ -142,8 +142,8 @@ def render_checks(report: ChecksReport) -> str:
 
 
 def percent(found: Share) -> str:
-    """`97.3 % [96.0, 98.2] (720 of 740)`."""
+    """`97.3 % (96.0 to 98.2), 720 of 740`."""
     if found.low is None or found.high is None:
         return "nothing to count"
     value = 100 * found.hits / found.n
-    return f"{value:.1f} % [{100 * found.low:.1f}, {100 * found.high:.1f}] ({found.hits} of {found.n})"
+    return f"{value:.1f} % ({100 * found.low:.1f} to {100 * found.high:.1f}), {found.hits} of {found.n}"

@@ -4,6 +4,8 @@ pool/       pictures and their truth
 build/      the dataset as `srpo build` makes it, over HTTP from a server in a process of its own
 published/  what `srpo build export` makes of it
 checks.json the table of checks
+begun.json  what it was begun with: other rates are refused
+server.log  what the server said
 """
 
 from __future__ import annotations
@@ -11,8 +13,10 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -33,6 +37,8 @@ from srpo.world.dataset import LICENCE
 from srpo.world.pool import PoolFolder, write_pool
 
 _MODELS: Final = {"agent": AGENT, "judge": "world-judge", "judge_b": "world-judge-b"}
+_MOMENT: Final = 0.05
+"""Seconds between looks at what the server has said."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +64,14 @@ class WorldDataset:
         return self.pictures or round(5.6 * self.sets + 10 * math.sqrt(self.sets))
 
     @property
+    def note(self) -> Path:
+        return self.out / "begun.json"
+
+    @property
+    def log(self) -> Path:
+        return self.out / "server.log"
+
+    @property
     def build(self) -> Path:
         return self.out / "build"
 
@@ -75,8 +89,9 @@ def make_dataset(
 ) -> ChecksReport:
     """Make all of it; the same call goes on where an earlier one was stopped.
 
-    Raises DataError if the folder holds another dataset or too few sets came out, and what the stages raise.
+    Raises DataError if the folder was begun with other settings or too few sets came out, and what the stages raise.
     """
+    _hold(plan, reviewers)
     _draw(plan, say)
     with serving(plan) as url:
         built = build_dataset(build_config(plan, url), plan.build, BuildOptions(), bars)
@@ -95,16 +110,31 @@ def make_dataset(
     return report
 
 
+def _hold(plan: WorldDataset, reviewers: SimulatedReviewers) -> None:
+    """Note what the folder is begun with: finished stages and reviews are kept, and would be those of other rates.
+
+    Raises DataError if it was begun with something else.
+    """
+    rates = {"agent_errors": plan.agent_errors, "judge_errors": plan.judge_errors, "failures": plan.failures}
+    people = {f"reviewers.{name}": value for name, value in reviewers.model_dump().items()}
+    wanted = {"pictures": plan.wanted_pictures, "seed": plan.seed, **rates, **people}
+    if not plan.note.exists():
+        if plan.pool.exists() or plan.build.exists():
+            raise DataError(f"{plan.out}: holds a dataset, but no {plan.note.name}; choose another folder")
+        write_text(plan.note, json.dumps(wanted, indent=1) + "\n")
+        return
+    begun = json.loads(plan.note.read_text(encoding="utf-8"))
+    for name, value in wanted.items():
+        if begun.get(name) != value:
+            problem = f"the folder was begun with {name} {begun.get(name)}, now it is {value}"
+            raise DataError(f"{plan.note}: {problem}; take that again, or choose another folder")
+
+
 def _draw(plan: WorldDataset, say: Callable[[str], None]) -> None:
-    """The pool, unless it is there; what it was drawn for is kept beside it."""
-    wanted = {"pictures": plan.wanted_pictures, "seed": plan.seed}
-    note = plan.out / "pool.json"
-    if note.exists() and json.loads(note.read_text(encoding="utf-8")) != wanted:
-        raise DataError(f"{note}: the folder holds a dataset of other pictures or another seed; choose another folder")
+    """The pool, unless it is there."""
     if PoolFolder(plan.pool).truth.exists():
         return
-    write_text(note, json.dumps(wanted) + "\n")
-    pictures = write_pool(plan.pool, wanted["pictures"], plan.seed)
+    pictures = write_pool(plan.pool, plan.wanted_pictures, plan.seed)
     say(f"drawn: {len(pictures)} pictures in {plan.pool}")
 
 
@@ -129,16 +159,17 @@ def serving(plan: WorldDataset) -> Iterator[str]:
     rates = {"agent-errors": plan.agent_errors, "judge-errors": plan.judge_errors, "failures": plan.failures}
     options = [f"--{name}={value}" for name, value in rates.items()]
     command = [sys.executable, "-m", "srpo", "world", "serve", "--pool", str(plan.pool), "--port=0", "--until-eof"]
-    process = subprocess.Popen(
-        [*command, *options, f"--seed={plan.seed}"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env=os.environ | {"PYTHONUNBUFFERED": "1", "COLUMNS": "1000"},
-    )
+    # Into a file: a pipe that nobody empties would stop a server that warns a lot.
+    with plan.log.open("w", encoding="utf-8") as log:
+        process = subprocess.Popen(
+            [*command, *options, f"--seed={plan.seed}"],
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=os.environ | {"PYTHONUNBUFFERED": "1", "COLUMNS": "1000"},
+        )
     try:
-        yield _address(process)
+        yield _address(process, plan.log)
     finally:
         process.terminate()
         try:
@@ -148,10 +179,13 @@ def serving(plan: WorldDataset) -> Iterator[str]:
             process.communicate()
 
 
-def _address(process: subprocess.Popen[str]) -> str:
-    said = []
-    for line in process.stdout or ():
-        said.append(line.strip())
-        if " at http://" in line:
-            return line.split()[-1]
-    raise ModelError(f"the server of the world did not start: {' '.join(said)[:500] or 'it said nothing'}")
+def _address(process: subprocess.Popen[bytes], log: Path) -> str:
+    """The one that the server says, once it has said it."""
+    while True:
+        ended = process.poll() is not None
+        said = log.read_text(encoding="utf-8", errors="replace")
+        if found := re.search(r" at (http://\S+)\n", said):
+            return found[1]
+        if ended:
+            raise ModelError(f"the server of the world did not start: {said.strip()[-500:] or 'it said nothing'}")
+        time.sleep(_MOMENT)
