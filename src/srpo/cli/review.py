@@ -94,7 +94,11 @@ def export(
 
 
 @app.command("import")
-def import_(run: _FolderArgument, file: Path, format: _FormOption = "jsonl") -> None:
+def import_(
+    run: _FolderArgument,
+    file: Annotated[Path, typer.Argument(help="reviews in that format", metavar="FILE")],
+    format: _FormOption = "jsonl",
+) -> None:
     """Take over reviews from a file: all of them or, if anything is wrong, none.
 
     Unknown ids, items whose words have changed since, and second votes of one person are named, line by line.
