@@ -1,4 +1,4 @@
-"""The folder of a dataset: names of its files.  Stages append, and none rewrites another's file."""
+"""The folder of a dataset: names of its files.  Stages append; only `rejected.jsonl` is rewritten, by the last one."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ class DatasetFolder(RunFolder):
 
     @property
     def rejections(self) -> Path:
+        """What was dropped, by any stage; the last one puts it in order."""
         return self.path / "rejected.jsonl"
 
     @property
