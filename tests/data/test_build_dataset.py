@@ -204,6 +204,9 @@ def test_a_set_stays_in_its_split(pool: Path, whole: Path, tmp_path: Path) -> No
     write_records(out / "samples.jsonl", placed)
     build(settings_for(pool, "http://127.0.0.1:9/v1"), out)
     assert read_records(out / "samples.jsonl", Sample) == placed
+    write_records(out / "samples.jsonl", [placed[0].model_copy(update={"split": "tests"})])
+    with pytest.raises(DataError, match=r"samples\.jsonl: sample .* is in split 'tests', which `splits` does not have"):
+        build(settings_for(pool, "http://127.0.0.1:9/v1"), out)
 
 
 def test_a_prompt_that_changes_is_refused(pool: Path, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from draft_sets import set_of, source_with
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from srpo.data.clean import clean_sets, find_defect
+from srpo.data.clean import Cleaned, clean_sets, find_defect
 from srpo.data.config import BuildConfig
 from srpo.data.leakage import Corpus
 from srpo.data.near import image_clusters, shingles
@@ -94,7 +94,7 @@ def test_a_set_between_two_splits_is_dropped_and_moves_neither():
     assert {one.id: split for one, split in cleaned.kept} == {**earlier, "beside": "train"}
     (dropped,) = cleaned.rejections
     assert (dropped.id, dropped.reason) == ("bridge", "straddling")
-    assert dropped.detail == "near pictures are in the splits rsbench and train already"
+    assert dropped.detail == "sets with near pictures are in different splits already"
     together = clean_sets(sets, pool, EMPTY, config_of())
     assert len(together.kept) == 4, "in one go nothing stands between"
     wider = clean_sets(sets[:2], pool, EMPTY, config_of(clean={"image_bits": 8}), earlier)
@@ -220,16 +220,20 @@ PLAN = st.lists(
 )
 
 
+def planned(plan: list[tuple[int, int, int, int, str]]) -> tuple[list[DraftSet], list[Source]]:
+    """Pictures 0 to 4 are near to their neighbours, so chains occur."""
+    pool = [source_with(f"p{n}", (1 << 3 * n) - 1 if n < 5 else far(n)) for n in range(10)]
+    asked = [f"May I put thing{n} on place{n} for hours{n}?" for n in range(4)]
+    return [
+        set_of(f"set{n}", (pool[i], pool[j]), (asked[q], asked[r] + " Or not at all, what would you say?"), category)
+        for n, (i, j, q, r, category) in enumerate(plan)
+    ], pool
+
+
 @settings(max_examples=60, deadline=None)
 @given(PLAN, st.integers(0, 5), st.none() | st.integers(1, 6), st.randoms(use_true_random=False))
 def test_order_decides_nothing_and_no_picture_straddles(plan, seed, wanted, rng):
-    # Pictures 0 to 4 are near to their neighbours, so chains occur.
-    pool = [source_with(f"p{n}", (1 << 3 * n) - 1 if n < 5 else far(n)) for n in range(10)]
-    asked = [f"May I put thing{n} on place{n} for hours{n}?" for n in range(4)]
-    sets = [
-        set_of(f"set{n}", (pool[i], pool[j]), (asked[q], asked[r] + " Or not at all, what would you say?"), category)
-        for n, (i, j, q, r, category) in enumerate(plan)
-    ]
+    sets, pool = planned(plan)
     config = config_of(seed=seed, clean={"sets": wanted})
     first = clean_sets(sets, pool, EMPTY, config)
     shuffled, mixed = list(sets), list(pool)
@@ -237,6 +241,26 @@ def test_order_decides_nothing_and_no_picture_straddles(plan, seed, wanted, rng)
     rng.shuffle(mixed)
     assert clean_sets(shuffled, mixed, EMPTY, config) == first
     assert {one.id for one, _ in first.kept} | {row.id for row in first.rejections} == {one.id for one in sets}
+    assert clean_sets(sets, pool, EMPTY, config, {one.id: split for one, split in first.kept}) == first
+    assert_none_straddles(first, pool)
+
+
+@settings(max_examples=60, deadline=None)
+@given(PLAN, st.integers(0, 14), st.integers(0, 5), st.none() | st.integers(1, 6))
+def test_a_later_start_moves_none_and_says_the_same_when_it_is_made_again(plan, count, seed, wanted):
+    sets, pool = planned(plan)
+    config = config_of(seed=seed, clean={"sets": wanted}, splits={"train": 0.5, "val": 0.5})
+    begun = {one.id: split for one, split in clean_sets(sets[:count], pool, EMPTY, config).kept}
+    later = clean_sets(sets, pool, EMPTY, config, begun)
+    now = {one.id: split for one, split in later.kept}
+    assert all(now[id] == split for id, split in begun.items() if id in now)
+    assert wanted is not None or begun.keys() <= now.keys()
+    again = clean_sets(sets, pool, EMPTY, config, now)
+    assert again == later
+    assert_none_straddles(later, pool)
+
+
+def assert_none_straddles(first: Cleaned, pool: list[Source]) -> None:
     used = sorted({cell.source for one, _ in first.kept for cell in one.cells.values()})
     labels = dict(zip(used, image_clusters([f"{int(s.phash, 16):016x}" for s in pool if s.id in used], 4), strict=True))
     homes: dict[int, set[str]] = {}

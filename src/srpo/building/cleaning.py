@@ -17,6 +17,7 @@ from srpo.data.clean import Cleaned, clean_sets, to_samples
 from srpo.data.config import BuildConfig
 from srpo.data.leakage import Corpus
 from srpo.data.taking import refusal_id
+from srpo.errors import DataError
 from srpo.records import iterate_places, iterate_records, read_record, write_records
 from srpo.types import Rejection, Sample, Source
 
@@ -35,7 +36,7 @@ def clean(config: BuildConfig, files: Files, sources: Sequence[Source], corpus: 
     start = time.monotonic()
     sets = list(files.through("cells").values())
     pictures = [*sources, *rendered(files.folder)]
-    cleaned = clean_sets(sets, pictures, corpus, config, _splits(files))
+    cleaned = clean_sets(sets, pictures, corpus, config, _splits(config, files))
     _write_rejections(files, cleaned.rejections, sources)
     write_records(files.folder.sets, (one for one, _ in cleaned.kept))
     write_records(files.folder.samples, _samples(config, cleaned, pictures))
@@ -44,11 +45,16 @@ def clean(config: BuildConfig, files: Files, sources: Sequence[Source], corpus: 
     return Cleaning(count, cleaned.notes if cleaned.kept else ())
 
 
-def _splits(files: Files) -> dict[str, str]:
-    """Id of a set -> split, of those that an earlier start has placed."""
+def _splits(config: BuildConfig, files: Files) -> dict[str, str]:
+    """Id of a set -> split, of those that an earlier start has placed.  Raises DataError for an unknown split."""
     path = files.folder.samples
-    rows = iterate_records(path, Sample) if path.exists() else ()
-    return {sample.group: sample.split for sample in rows}
+    found: dict[str, str] = {}
+    for sample in iterate_records(path, Sample) if path.exists() else ():
+        if sample.split not in config.splits:
+            problem = f"sample {sample.id} is in split {sample.split!r}, which `splits` does not have"
+            raise DataError(f"{path}: {problem}; restore the file, or delete it to place all sets anew")
+        found[sample.group] = sample.split
+    return found
 
 
 def _samples(config: BuildConfig, cleaned: Cleaned, pictures: Sequence[Source]) -> Iterator[Sample]:

@@ -1,7 +1,7 @@
 """The last stage: what may not be published goes, and the rest is split.
 
-A set is dropped if it lacks something, comes near to a public benchmark, repeats another set, would join pictures of
-two splits, or is too many of its category.  Order decides nothing: of two sets that repeat each other, one that is in a
+A set is dropped if it lacks something, comes near to a public benchmark, repeats another set, is too many of its
+category, or would join two splits.  Order decides nothing: of two sets that repeat each other, one that is in a
 split already stays, and else a hash of their ids says which one does.
 """
 
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from srpo.data.config import BuildConfig, CleanSettings
 from srpo.data.leakage import Corpus, Leak, describe, find_leaks
@@ -60,8 +61,8 @@ def clean_sets(
         ("incomplete", lambda: {id: problem for id, one in left.items() if (problem := find_defect(one))}),
         ("leakage", lambda: _leaking(left, known, corpus, config.clean)),
         ("near_duplicate", lambda: _repeating(left, known, config, earlier)),
-        ("straddling", lambda: _straddling(left, known, config, earlier)),
         ("quota", lambda: _too_many(left, config, earlier)),
+        ("straddling", lambda: _straddling(left, known, config, earlier)),
     )
     rejections = []
     for reason, find in steps:
@@ -139,23 +140,46 @@ def _repeating(
     sets: Mapping[str, DraftSet], known: Mapping[str, Source], config: BuildConfig, earlier: Mapping[str, str]
 ) -> dict[str, str]:
     """Sets whose hazard has both a request and a picture near to those of a set that stays."""
-    ranked = sorted(sets, key=lambda id: (id not in earlier, content_id(config.seed, id), id))
-    hashes = {id: known[sets[id].cells["hazard"].source].phash for id in ranked}
-    asked: dict[str, Shingles] = {id: shingles(sets[id].cells["hazard"].question) for id in ranked}
-    packed = pack_hashes([hashes[id] for id in ranked])
+    order = {id: (content_id(config.seed, id), id) for id in sets}
+    ranked = sorted(sets, key=lambda id: (id not in earlier, order[id]))
+    likeness = _Likeness(ranked, sets, known, config.clean)
     stays = np.zeros(len(ranked), dtype=bool)
-    found: dict[str, str] = {}
+    for place in range(len(ranked)):
+        stays[place] = not likeness.repeated(place, stays)
+    found = {}
     for place, id in enumerate(ranked):
-        for other in (
-            ranked[i] for i in within(int(hashes[id], 16), packed[:place], config.clean.image_bits) if stays[i]
-        ):
-            alike = similarity(asked[id], asked[other])
-            if alike >= config.clean.text_similarity:
-                bits = bits_between(hashes[id], hashes[other])
-                found[id] = f"repeats set {other}: requests {alike:.2f} alike, pictures differ in {bits} bits"
-                break
-        stays[place] = id not in found
+        if stays[place]:
+            continue
+        # Of all that stay, whichever came first: so that a later start over the same sets says the same.
+        other = min(likeness.repeated(place, stays), key=lambda other: order[other])
+        found[id] = f"repeats set {other}: {likeness.words(id, other)}"
     return found
+
+
+class _Likeness:
+    """How near the hazards of some sets are, each by its place."""
+
+    def __init__(
+        self, ids: Sequence[str], sets: Mapping[str, DraftSet], known: Mapping[str, Source], settings: CleanSettings
+    ) -> None:
+        hazards = {id: sets[id].cells["hazard"] for id in ids}
+        self._ids, self._settings = ids, settings
+        self._hashes = {id: known[draft.source].phash for id, draft in hazards.items()}
+        self._asked: dict[str, Shingles] = {id: shingles(draft.question) for id, draft in hazards.items()}
+        self._packed = pack_hashes([self._hashes[id] for id in ids])
+
+    def repeated(self, place: int, among: npt.NDArray[np.bool_]) -> list[str]:
+        """Those of the marked sets that this one repeats."""
+        own = self._ids[place]
+        near = within(int(self._hashes[own], 16), self._packed, self._settings.image_bits)
+        others = (self._ids[other] for other in near if among[other] and other != place)
+        asked = self._asked[own]
+        return [other for other in others if similarity(asked, self._asked[other]) >= self._settings.text_similarity]
+
+    def words(self, one: str, other: str) -> str:
+        alike = similarity(self._asked[one], self._asked[other])
+        bits = bits_between(self._hashes[one], self._hashes[other])
+        return f"requests {alike:.2f} alike, pictures differ in {bits} bits"
 
 
 def _straddling(
@@ -163,8 +187,8 @@ def _straddling(
 ) -> dict[str, str]:
     """New sets that fit into no split: near pictures are in several."""
     pictures = {id: {known[draft.source].phash for draft in one.cells.values()} for id, one in sets.items()}
-    found = find_bridges(pictures, earlier, config.clean.image_bits, config.seed)
-    return {id: f"near pictures are in the splits {' and '.join(splits)} already" for id, splits in found.items()}
+    bridges = find_bridges(pictures, earlier, config.clean.image_bits, config.seed)
+    return dict.fromkeys(bridges, "sets with near pictures are in different splits already")
 
 
 def _too_many(sets: Mapping[str, DraftSet], config: BuildConfig, earlier: Mapping[str, str]) -> dict[str, str]:

@@ -43,24 +43,24 @@ class Splits:
 
 def find_bridges(
     pictures: Mapping[str, Collection[str]], earlier: Mapping[str, str], bits: int, seed: int
-) -> dict[str, list[str]]:
-    """New sets whose pictures would join sets that are in different splits already -> those splits.
+) -> list[str]:
+    """New sets whose pictures would join sets that are in different splits already.
 
     `pictures` maps the id of a set to the hashes of its pictures, `earlier` to the split of a set that has one.  New
     ones come one after the other, by a hash of the seed: one that would join nothing alone may do so beside another.
     """
     if len(set(earlier.values())) < 2:
-        return {}
+        return []
     hashes = sorted({phash for own in pictures.values() for phash in own})
     packed = pack_hashes(hashes)
-    joined, splits, bridges = _Joined(hashes), dict[str, set[str]](), dict[str, list[str]]()
+    joined, splits, bridges = _Joined(hashes), dict[str, set[str]](), list[str]()
     taken: set[str] = set()
     for id in sorted(pictures, key=lambda id: (id not in earlier, content_id(seed, id), id)):
         near = {hashes[place] for own in pictures[id] for place in within(int(own, 16), packed, bits)}
         touched = sorted(near & taken | set(pictures[id]))
         found = set[str]().union(*(splits.get(joined.top(phash), set()) for phash in touched))
         if id not in earlier and len(found) > 1:
-            bridges[id] = sorted(found)
+            bridges.append(id)
             continue
         joined.join(touched)
         splits[joined.top(touched[0])] = found | ({earlier[id]} if id in earlier else set())
