@@ -236,7 +236,7 @@ class RunFolder(StageFiles):
         """Raises ConfigError if config.yaml is not the one that the run began with."""
         known = self.read_manifest().config_sha256
         if known is not None and known != digest(self.config):
-            mend = f"take the edit back, or start a new run with --config {self.config} and another folder"
+            mend = f"take the edit back, or start anew in another folder with a copy of {self.config} as settings"
             raise ConfigError(f"{self.config}: was edited after the run began; {mend}")
 
     def input_changed(self, path: Path) -> bool:

@@ -118,6 +118,13 @@ def test_how_a_reply_ended(body: object, finish: str, error: str | None) -> None
     assert completion.error is None if error is None else (completion.error or "").startswith(error)
 
 
+@pytest.mark.parametrize("usage", [None, {"prompt_tokens": None, "completion_tokens": None}, {}])
+def test_a_server_that_does_not_count_can_be_used(usage: object) -> None:
+    with serve(lambda p, n: Answer({**chat("yes"), "usage": usage})) as server:
+        [completion] = model_of(server).generate([request()])
+    assert (completion.text, completion.prompt_tokens, completion.completion_tokens) == ("yes", 0, 0)
+
+
 @pytest.mark.parametrize("status", [429, 500, 503])
 def test_busy_server_is_asked_again_after_the_time_it_names(status: int) -> None:
     busy = Answer({"error": {"message": "busy"}}, status, Retry_After="0.2")

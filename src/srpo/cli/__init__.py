@@ -84,7 +84,7 @@ def main() -> None:
         sys.exit(2)
     except SystemExit as end:
         if end.code in _STOPPED:
-            print("stopped; what is finished is kept, --resume (or the same stage) goes on", file=sys.stderr)
+            print("stopped; what is finished is kept, the same command goes on (srpo demo: with --resume)", file=sys.stderr)
         raise
 
 

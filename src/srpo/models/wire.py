@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from PIL import Image as PILImage
 from PIL import UnidentifiedImageError
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
 from srpo.errors import DataError
 from srpo.models.base import Message, Request
@@ -30,16 +30,21 @@ class Choice(BaseModel):
     token_ids: tuple[int, ...] | None = None
 
 
+def _count(value: object) -> object:
+    """Servers that do not count leave it out, or say null."""
+    return value or 0
+
+
 class _Usage(BaseModel):
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
+    prompt_tokens: Annotated[int, BeforeValidator(_count)] = 0
+    completion_tokens: Annotated[int, BeforeValidator(_count)] = 0
 
 
 class Reply(BaseModel):
     """What is read of a server's answer; everything else in it is ignored."""
 
     choices: Annotated[list[Choice], Field(min_length=1)]
-    usage: _Usage = _Usage()
+    usage: Annotated[_Usage, BeforeValidator(lambda value: value or _Usage())] = _Usage()
     prompt_token_ids: tuple[int, ...] | None = None
     """Messages and open turn as the server encoded them, the name that vLLM gives it."""
 
