@@ -52,7 +52,7 @@ def numbers(store: Store, wanted: Filter, reviewer: str, role: Role) -> list[int
     """Numbers of the items that fit, in the queue's order."""
     conditions, values = _conditions(store, wanted, reviewer, role)
     sql = f"SELECT number FROM items WHERE {' AND '.join(conditions)} ORDER BY rank, cell_rank, number"
-    return [row["number"] for row in store.query(sql, values)]
+    return store.column(sql, values)
 
 
 def rows(store: Store, wanted: list[int], reviewer: str, role: Role) -> list[dict[str, Any]]:
@@ -69,7 +69,7 @@ def rows(store: Store, wanted: list[int], reviewer: str, role: Role) -> list[dic
 def mates(store: Store, number: int) -> list[int]:
     """Numbers of the items of the same minimal set, in the order of the cells."""
     sql = "SELECT number FROM items WHERE present AND grp = (SELECT grp FROM items WHERE number = ?) ORDER BY cell_rank"
-    return [row["number"] for row in store.query(sql, (number,))]
+    return store.column(sql, (number,))
 
 
 def progress(store: Store, reviewer: str, role: Role) -> Progress:
@@ -133,8 +133,7 @@ def _line(row: sqlite3.Row, open_to_all: bool) -> dict[str, Any]:
 
 
 def _values(store: Store, column: str) -> list[str]:
-    found = store.query(f"SELECT DISTINCT {column} AS value FROM items WHERE present AND {column} IS NOT NULL")
-    return sorted(row["value"] for row in found)
+    return sorted(store.column(f"SELECT DISTINCT {column} FROM items WHERE present AND {column} IS NOT NULL"))
 
 
 def _is_blind(plan: Plan, role: Role) -> bool:

@@ -107,6 +107,14 @@ class Store:
         with self._reading() as database:
             return database.execute(sql, parameters).fetchall()
 
+    def column(self, sql: str, parameters: Sequence[object] | dict[str, object] = ()) -> list[Any]:
+        """As `query`, of a statement with one column: its values.
+
+        Rows are let go one by one; thousands at once would make Python look for garbage among all that it holds.
+        """
+        with self._reading() as database:
+            return [value for (value,) in database.execute(sql, parameters)]
+
     def next_item(self, reviewer: str, role: Role = "reviewer") -> Shown | None:
         """What this person should look at next; none when all is done.
 
