@@ -18,7 +18,7 @@ class Shown:
     """Of the item in this database; it stays when the dataset changes."""
     sample: Sample
     sha256: str
-    """Of the sample's row; a review names it."""
+    """As `srpo.data.settle.sample_sha256`; a review names it."""
     version: int
     """Of what this person may know of the item's decisions; `Store.decide` takes it back."""
     own: Review | None
