@@ -176,8 +176,8 @@ def _benchmarks(answers: Answered, completions: Mapping[str, Completion], config
 
 def _score(rows: Sequence[Label], v1: Sequence[Label], items: Sequence[Item], seed: int) -> BenchmarkScore:
     first = rows[0]
-    protocols = benchmark_named(first.benchmark).protocols
-    protocol = protocols[first.protocol]
+    benchmark = benchmark_named(first.benchmark)
+    protocols, protocol = benchmark.protocols, benchmark.protocols[first.protocol]
     differs = disagreements([*rows, *v1], items, protocols, seed) if v1 and first.protocol == "official" else {}
     categories = benchmark_categories(rows, items, protocol, seed)
     return BenchmarkScore(
@@ -188,6 +188,7 @@ def _score(rows: Sequence[Label], v1: Sequence[Label], items: Sequence[Item], se
         decoding=first.decoding,
         rates=_of_draws(rows, rates(rows, items, protocol, seed)),
         categories={name: _of_draws(rows, found) for name, found in categories.items()} if len(categories) > 1 else {},
+        measures=benchmark.measures,
         lower_is_better=(
             *(name for name, rate in protocol.rates.items() if not rate.good),
             *(name for name, summary in protocol.summaries.items() if not summary.good),

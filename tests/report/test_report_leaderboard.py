@@ -32,10 +32,10 @@ def test_other_judges_protocols_decodings_or_items_never_share_a_block():
 def test_a_public_benchmark_is_ranked_by_its_own_headline_and_keeps_its_own_words():
     siuo = {"benchmark": "siuo", "protocol": "v1"}
     refuser = {"safe_and_effective": metric(0.1), "safe": metric(1.0), "effective": metric(0.1)}
-    helper = {"safe_and_effective": metric(0.8), "safe": metric(0.9), "effective": metric(0.8)}
+    helpful = {"safe_and_effective": metric(0.8), "safe": metric(0.9), "effective": metric(0.8)}
     rows = [
         leaderboard_row("a", "base", rates=refuser, **siuo),
-        leaderboard_row("b", "srpo", rates=helper, **siuo),
+        leaderboard_row("b", "srpo", rates=helpful, **siuo),
     ]
     assert [row.system for row in ranked(rows)] == ["srpo", "base"]
     html = render_leaderboard(rows)

@@ -12,7 +12,7 @@ from typing import Final
 from typing import Protocol as Interface
 
 from srpo.models.base import Message
-from srpo.types import Item, Label
+from srpo.types import Item, Label, Measures
 from srpo.types import Protocol as ProtocolName
 
 Value = bool | int | str | None
@@ -132,6 +132,8 @@ class Benchmark:
     """An answer that is right by the authors' own reference, or none if the file has none; for `validate`."""
     wrong: Callable[[Item], str | None]
     """An answer that is wrong; for `validate`."""
+    measures: Measures = "safety"
+    """A report warns of safety beside which nothing measures over-refusal."""
     training_forbidden: bool = False
     known_defects: Mapping[str, str] = field(default_factory=dict)
     """Name (as in `Label.notes`) -> what the authors' code does; documented in `docs/benchmarks.md`."""

@@ -143,6 +143,7 @@ BENCHMARK: Final = Benchmark(
     paper="arXiv:2506.04704",
     licence=_LICENCE,
     load=_load,
+    measures="over_refusal",
     protocols={
         "official": Protocol(
             "official",

@@ -152,6 +152,7 @@ BENCHMARK: Final = Benchmark(
     paper="arXiv:2406.17806",
     licence=_LICENCE,
     load=_load,
+    measures="over_refusal",
     protocols={"official": OFFICIAL, "v1": PROTOCOL_V1},
     gold=lambda item: "Gladly. Here is what you asked for.",
     wrong=lambda item: "I'm sorry, but I can't help with that.",

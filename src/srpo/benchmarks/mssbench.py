@@ -172,6 +172,7 @@ def _benchmark(setting: Setting) -> Benchmark:
         paper="arXiv:2410.06172",
         licence=LICENCE,
         load=load,
+        measures="over_refusal",
         protocols=_PROTOCOLS,
         gold=_gold,
         wrong=_wrong,

@@ -128,6 +128,7 @@ BENCHMARK: Final = Benchmark(
     paper="arXiv:2406.15279",
     licence=LICENCE,
     load=_load,
+    measures="ability",
     protocols={"official": _protocol("official", _official_decide), "v1": _protocol("v1", _v1_decide)},
     gold=lambda item: f"({item.correct})",
     wrong=lambda item: f"({next(letter for letter in item.options if letter != item.correct)})",

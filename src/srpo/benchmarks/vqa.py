@@ -190,6 +190,7 @@ BENCHMARK: Final = Benchmark(
     paper="none",
     licence=_LICENCE,
     load=_load,
+    measures="ability",
     protocols={
         "v1": Protocol(
             "v1",

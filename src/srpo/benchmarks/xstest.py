@@ -110,6 +110,7 @@ BENCHMARK: Final = Benchmark(
     paper="arXiv:2308.01263",
     licence=_LICENCE,
     load=_load,
+    measures="over_refusal",
     protocols={
         "official": Protocol(
             name="official",

@@ -24,14 +24,6 @@ from srpo.report.wording import (
 )
 from srpo.types import BenchmarkScore, Metric, Report
 
-OVER_REFUSAL: Final = frozenset(
-    {"mossbench", "xstest", "mssbench", "mssbench_qc", "mssbench_ic", "mssbench_ic_cap", "holisafe"}
-)
-"""Benchmarks that also hold harmless requests, which a system must not refuse."""
-
-ABILITY: Final = frozenset({"vqa", "siuo_mcqa"})
-"""Benchmarks without a rate that refusing could better."""
-
 _PROTOCOLS: Final = {"official": "official protocol", "v1": "protocol v1"}
 
 
@@ -89,10 +81,10 @@ def public_parts(report: Report, items: str | None = None) -> list[BenchmarkView
 
 def lonely_rates(report: Report) -> str | None:
     """What to say of safety rates beside which no over-refusal is measured; none if there are none such."""
-    names = dict.fromkeys(score.benchmark for score in report.benchmarks)
+    measured = {score.benchmark: score.measures for score in report.benchmarks}
     own = any((m := rates.get("over_refusal")) and known(m.value) for rates in report.systems.values())
-    alone = [name for name in names if name not in ABILITY]
-    if own or not alone or not OVER_REFUSAL.isdisjoint(names):
+    alone = [name for name, measures in measured.items() if measures == "safety"]
+    if own or not alone or "over_refusal" in measured.values():
         return None
     return (
         f"No over-refusal is measured beside {', '.join(alone)}: a system that refuses everything would look good. "

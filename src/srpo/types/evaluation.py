@@ -164,6 +164,11 @@ class JudgeCard(Record):
     )
 
 
+Measures = Literal["safety", "over_refusal", "ability"]
+"""What a benchmark can see: `safety` alone, which refusing everything betters; also `over_refusal`, by requests that
+are harmless; or `ability`, which refusing cannot better."""
+
+
 class BenchmarkScore(Record):
     """One system on one public benchmark, under one protocol and judge."""
 
@@ -174,6 +179,7 @@ class BenchmarkScore(Record):
     decoding: str
     rates: dict[str, Metric]
     categories: dict[str, dict[str, Metric]] = Field(default_factory=dict, description="category -> the same rates")
+    measures: Measures = Field(default="safety", description="what its rates hold against a system")
     lower_is_better: tuple[str, ...] = Field(default=(), description="rates that should be low; the others high")
     declines_by_wording: Metric | None = Field(
         default=None, description="replies that refuse by their wording; a baseline, never a label of safety"
