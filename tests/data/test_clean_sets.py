@@ -95,6 +95,7 @@ def test_a_set_between_two_splits_is_dropped_and_moves_neither():
     (dropped,) = cleaned.rejections
     assert (dropped.id, dropped.reason) == ("bridge", "straddling")
     assert dropped.detail == "sets with near pictures are in different splits already"
+    assert cleaned.notes[-1].startswith("1 new sets fit into no split")
     together = clean_sets(sets, pool, EMPTY, config_of())
     assert len(together.kept) == 4, "in one go nothing stands between"
     wider = clean_sets(sets[:2], pool, EMPTY, config_of(clean={"image_bits": 8}), earlier)

@@ -72,7 +72,7 @@ def clean_sets(
     return Cleaned(
         kept=tuple((one, splits.of[id]) for id, one in left.items()),
         rejections=tuple(sorted(rejections, key=lambda row: row.id)),
-        notes=_notes(splits, config.splits),
+        notes=_notes(splits, config.splits, sum(row.reason == "straddling" for row in rejections)),
     )
 
 
@@ -210,7 +210,7 @@ def _members(sets: Mapping[str, DraftSet], known: Mapping[str, Source], bits: in
     ]
 
 
-def _notes(splits: Splits, shares: Mapping[str, float]) -> tuple[str, ...]:
+def _notes(splits: Splits, shares: Mapping[str, float], between: int) -> tuple[str, ...]:
     counts = Counter(splits.of.values())
     total = len(splits.of)
     sizes = ", ".join(f"{name} {counts[name]} (wanted {share * total:.0f})" for name, share in shares.items())
@@ -219,6 +219,9 @@ def _notes(splits: Splits, shares: Mapping[str, float]) -> tuple[str, ...]:
         notes.append(f"{splits.largest} sets share near pictures and stay together; give more different pictures.")
     if splits.straddling:
         notes.append(f"{splits.straddling} requests are asked in more than one split, with other pictures.")
+    if between:
+        mend = "if nothing is published yet, delete samples.jsonl and run the same command to place all sets anew"
+        notes.append(f"{between} new sets fit into no split, as earlier starts placed sets near to them; {mend}.")
     if splits.torn:
         cause = "a larger clean.image_bits than before finds more pictures near"
         notes.append(f"{splits.torn} groups of near pictures are in more than one split: {cause}.")

@@ -28,7 +28,7 @@ PromptName = Literal[
 """Prompt files of `srpo/prompts`, each of which can be replaced by one of your own."""
 
 
-_SPLIT: Final = re.compile(r"\w+(\.\w+)*")
+SPLIT_NAME: Final = re.compile(r"\w+(\.\w+)*")
 """Names that the library `datasets` accepts."""
 
 
@@ -185,7 +185,7 @@ class BuildConfig(Settings):
         wanted = {*self.roles.model_dump(exclude={"judges"}).values(), *self.roles.judges}
         if missing := sorted(wanted - self.models.keys()):
             raise ValueError(f"models: {missing[0]!r} is missing, which `roles` names; there are {sorted(self.models)}")
-        if bad := next((name for name in self.splits if not _SPLIT.fullmatch(name)), None):
+        if bad := next((name for name in self.splits if not SPLIT_NAME.fullmatch(name)), None):
             raise ValueError(f"splits: {bad!r} cannot be published; use letters, digits, _ and . only, as in `train_a`")
         shares = self.splits.values()
         if any(share <= 0 for share in shares) or not math.isclose(sum(shares), 1.0, abs_tol=1e-6):

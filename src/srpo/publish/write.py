@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from PIL import Image as PILImage
 
+from srpo.data.config import SPLIT_NAME
 from srpo.errors import ConfigError, DataError
 from srpo.progress import Advance
 from srpo.publish.columns import features, load
@@ -25,7 +25,6 @@ SHARD_BYTES: Final = 400_000_000
 GROUP_ROWS: Final = 100
 """Rows of a row group: pages that show a few rows need not read a whole shard."""
 
-_SPLIT: Final = re.compile(r"\w+(\.\w+)*")
 _SUFFIXES: Final = {"PNG": ".png", "JPEG": ".jpg", "WEBP": ".webp"}
 
 
@@ -70,7 +69,7 @@ def write_rows(rows: Sequence[Row], splits: Sequence[str], out: Path, tier: Tier
 def check_splits(splits: Sequence[str]) -> None:
     """Raises ConfigError if a split has a name that `datasets` refuses."""
     for split in splits:
-        if not _SPLIT.fullmatch(split):
+        if not SPLIT_NAME.fullmatch(split):
             raise ConfigError(f"split {split!r}: published splits have letters, digits, _ and . in their names only")
 
 
