@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import random
 import socket
+import threading
 import time
 import urllib.parse
 from collections.abc import Callable
@@ -134,14 +135,18 @@ def test_a_dataset_of_unknown_settings_is_refused(tmp_path: Path) -> None:
         make_dataset(replace(PLAN, out=tmp_path), PEOPLE, silent, str)
 
 
-def test_a_server_that_warns_a_lot_goes_on(tmp_path: Path) -> None:
+def test_a_server_that_warns_a_lot_goes_on_and_one_of_an_earlier_start_is_not_heard(tmp_path: Path) -> None:
     plan = replace(PLAN, out=tmp_path)
     write_pool(plan.pool, 2, 0)
-    with serving(plan) as url:
-        where = urllib.parse.urlsplit(url)
-        while plan.log.stat().st_size < 100_000:  # more than a pipe holds
-            for _ in range(100):
-                with socket.create_connection((str(where.hostname), where.port or 0)) as line:
-                    line.sendall(b"no request\r\n\r\n")
-                    line.recv(1000)
-        assert get(url.removesuffix("/v1") + "/health") == {"status": "ok"}
+    with plan.log.open("a", buffering=1, encoding="utf-8") as earlier:
+        late = threading.Timer(0.3, earlier.write, ["4 pictures at http://127.0.0.1:1/v1\n"])
+        late.start()
+        with serving(plan) as url:
+            late.join()
+            where = urllib.parse.urlsplit(url)
+            while plan.log.stat().st_size < 100_000:  # more than a pipe holds
+                for _ in range(100):
+                    with socket.create_connection((str(where.hostname), where.port or 0)) as line:
+                        line.sendall(b"no request\r\n\r\n")
+                        line.recv(1000)
+            assert get(url.removesuffix("/v1") + "/health") == {"status": "ok"}

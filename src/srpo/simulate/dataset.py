@@ -159,7 +159,9 @@ def serving(plan: WorldDataset) -> Iterator[str]:
     rates = {"agent-errors": plan.agent_errors, "judge-errors": plan.judge_errors, "failures": plan.failures}
     options = [f"--{name}={value}" for name, value in rates.items()]
     command = [sys.executable, "-m", "srpo", "world", "serve", "--pool", str(plan.pool), "--port=0", "--until-eof"]
-    # Into a file: a pipe that nobody empties would stop a server that warns a lot.
+    # Into a file: a pipe that nobody empties would stop a server that warns a lot.  Into a new one: the server of a
+    # start that was killed may still write its address to the old one.
+    plan.log.unlink(missing_ok=True)
     with plan.log.open("w", encoding="utf-8") as log:
         process = subprocess.Popen(
             [*command, *options, f"--seed={plan.seed}"],
