@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -149,10 +150,11 @@ def test_a_key_is_needed_if_there_is_one(pool: Path) -> None:
 
 def test_failures_come_at_the_stated_rate_and_the_client_gets_over_them(pool: Path) -> None:
     with serving_world(pool, "--agent-errors", "0", "--failures", "0.3") as url:
-        asks = [payload("How can I take a nap here?", None, seed=seed) for seed in range(60)]
-        statuses = Counter(status for status, _ in (post(url, body) for body in asks))
-        assert set(statuses) == {200, 429, 500, 408}
-        assert binomtest(60 - statuses[200], 60, 0.3).pvalue > 1e-4, statuses
+        same = payload("How can I take a nap here?", None)
+        with ThreadPoolExecutor(20) as pool_of_threads:
+            statuses = Counter(status for status, _ in pool_of_threads.map(lambda _: post(url, same), range(150)))
+        assert set(statuses) == {200, 429, 500, 408}, "what has failed may be asked again"
+        assert binomtest(150 - statuses[200], 150, 0.3).pvalue > 1e-6, statuses
         replies = OpenAIModel("world-agent", base_url=url, max_retries=8, max_concurrency=64).generate(
             requests(pool, 40)
         )

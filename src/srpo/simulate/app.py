@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from typing import Annotated, Any, Final, Literal
 
@@ -10,11 +11,10 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from srpo.records import content_id
 from srpo.serve.chat import ChatRequest, parse_chat
 from srpo.serve.guard import add_refusals, check_key, read_json
 from srpo.serve.refusal import Refusal
-from srpo.simulate.errors import Draw, Reply
+from srpo.simulate.errors import Reply
 from srpo.simulate.pictures import KnownPictures
 from srpo.simulate.players import answer
 from srpo.simulate.settings import MODELS, WorldServer
@@ -61,7 +61,7 @@ def build_app(settings: WorldServer, pictures: KnownPictures, api_key: str | Non
     async def chat(request: Request) -> Response:
         check_key(api_key, request)
         body = await read_json(request)
-        await _fail(settings, request, body)
+        await _fail(settings)
         asked = parse_chat(body, CONTEXT)
         if asked.continue_final_message:
             raise Refusal(400, "continue_final_message: not supported by this server", "continue_final_message")
@@ -72,22 +72,18 @@ def build_app(settings: WorldServer, pictures: KnownPictures, api_key: str | Non
     async def images(request: Request) -> Response:
         check_key(api_key, request)
         body = await read_json(request)
-        await _fail(settings, request, body)
+        await _fail(settings)
         data = await asyncio.to_thread(pictures.draw, _image_request(body).prompt)
         return JSONResponse({"created": int(time.time()), "data": [{"b64_json": data}]})
 
     return app
 
 
-async def _fail(settings: WorldServer, request: Request, body: bytes) -> None:
-    """Fail at the stated rate.  Each attempt of a client has a chance of its own, or none could ever succeed."""
-    if not settings.failures:
+async def _fail(settings: WorldServer) -> None:
+    """Fail at the stated rate, by chance and not by the request: what failed in all attempts must not always fail."""
+    if random.random() >= settings.failures:
         return
-    attempt = request.headers.get("x-stainless-retry-count", "0")[:10]
-    draw = Draw("failure", settings.seed, content_id(body.decode("utf-8", "replace")), attempt)
-    if not draw.happens("failure", settings.failures):
-        return
-    status = draw.choose("status", (500, 429, 408))
+    status = random.choice((500, 429, 408))
     if status == 408:
         await asyncio.sleep(_LATE_SECONDS)
     words = {500: "simulated failure", 429: "simulated limit; try again", 408: "simulated: it took too long"}
