@@ -84,7 +84,7 @@ def main() -> None:
         sys.exit(2)
     except SystemExit as end:
         if end.code in _STOPPED:
-            print("stopped; what is finished is kept, the same command goes on (srpo demo: with --resume)", file=sys.stderr)
+            print("stopped; what is finished is kept, the same command goes on (demo: --resume)", file=sys.stderr)
         raise
 
 

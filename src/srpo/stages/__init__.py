@@ -13,9 +13,9 @@ from srpo.errors import DataError
 from srpo.progress import Bars
 from srpo.run_config import TRAINED, RunConfig
 from srpo.runs import RunFolder
-from srpo.stages.init import init_stage
 from srpo.stages.evaluate import evaluate_stage
 from srpo.stages.explore import explore_stage
+from srpo.stages.init import init_stage
 from srpo.stages.judge import judge_stage
 from srpo.stages.train import train_stage
 from srpo.stages.watch import watched
