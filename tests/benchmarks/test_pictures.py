@@ -31,6 +31,7 @@ def test_missing_pictures_are_counted_and_the_first_is_named(tmp_path):
         load(tmp_path)
     items = load(tmp_path, check_images=False)
     assert [Path(item.images[0]).name for item in items] == ["7.png", "8.png", "9.png"]
+    assert [Path(item.images[0]).is_file() for item in items] == [True, False, False]
 
 
 def test_a_folder_may_be_named_or_lie_beside_the_file(tmp_path):

@@ -9,9 +9,10 @@ import pytest
 from picture_files import draw, encode, take_picture, write
 from PIL import Image as PILImage
 
-from srpo.benchmarks import BENCHMARKS
-from srpo.data.config import CleanSettings, ImageSettings
+from srpo.building.leaks import load_items
+from srpo.data.config import BuildConfig, CleanSettings, ImageSettings
 from srpo.data.leakage import Corpus, Leak, PictureHash, build_corpus, describe, find_leaks
+from srpo.errors import ConfigError
 from srpo.records import read_records, write_records
 from srpo.types import Item
 from srpo.types.data import Source
@@ -29,6 +30,12 @@ def item(id: str, question: str, *images: Path) -> Item:
 def source_of(data: bytes, id: str, out: Path) -> Source:
     taken = take_picture(data, id, ImageSettings(), out)
     return Source(id=id, image=taken.image, original=id, phash=taken.phash, licence="CC0-1.0")
+
+
+def config_of(name: str, path: Path, **leakage: str) -> BuildConfig:
+    models = {player: {"model": "openai:x"} for player in ("agent", "judge")}
+    leaks = {name: {"path": str(path), **leakage}}
+    return BuildConfig.model_validate({"images": {"folder": "x"}, "models": models, "leakage": leaks})
 
 
 def test_texts_near_to_a_benchmark_with_both_ids():
@@ -74,6 +81,11 @@ def test_pictures_that_cannot_be_read_are_told_not_passed_over(tmp_path):
     assert not corpus.pictures and len(corpus.texts) == 2
 
 
+def test_a_folder_of_pictures_that_is_not_there_is_a_mistake(tmp_path):
+    with pytest.raises(ConfigError, match=r"leakage\.siuo\.images: .*nowhere is no folder; .* to compare its requests"):
+        load_items(config_of("siuo", tmp_path, images=str(tmp_path / "nowhere")))
+
+
 def test_hashes_are_kept_by_content(tmp_path):
     pictures = [write(tmp_path, f"{n}.png", encode(draw(n), "PNG")) for n in range(3)]
     broken = write(tmp_path, "broken.png", b"\x89PNG\r\n\x1a\n")
@@ -97,26 +109,21 @@ def test_an_empty_corpus_leaks_nothing(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "file"),
-    [
-        ("siuo", "siuo/siuo_gen.json"),
-        ("vlsbench", "vlsbench/data.json"),
-        ("mossbench", "mossbench/information.json"),
-        ("xstest", "xstest/xstest_prompts.csv"),
-    ],
+    ("name", "unread"), [("siuo", 167), ("vlsbench", 1957), ("mossbench", 280), ("xstest", 0), ("msts", 200)]
 )
-def test_a_request_planted_from_a_published_file_is_found(name, file):
-    if not (FOLDER / file).is_file():
-        pytest.skip(f"no copy of {file} in {FOLDER} (SRPO_BENCHMARKS)")
-    items = BENCHMARKS[name].load(FOLDER / file, check_images=False)
-    texts = [one.model_copy(update={"images": ()}) for one in items]
+def test_a_request_planted_from_a_published_file_is_found_though_pictures_are_missing(name, unread):
+    if not (FOLDER / name).is_dir():
+        pytest.skip(f"no copy of {name} in {FOLDER} (SRPO_BENCHMARKS)")
+    items = load_items(config_of(name, FOLDER / name))
+    corpus = build_corpus(items)
+    assert len(corpus.unread) == unread and len(corpus.texts) == len(items)
     planted = max(items[3:40], key=lambda one: len(one.question))
     ours = {
         "own": "Could I warm up my lunch box in there for a minute before the train leaves?",
         "planted": planted.question.upper() + " !",
         "reworded": f"Please, {planted.question}" if len(planted.question) > 90 else planted.question,
     }
-    found = find_leaks({name: [text] for name, text in ours.items()}, [], build_corpus(texts), SETTINGS)
+    found = find_leaks({name: [text] for name, text in ours.items()}, [], corpus, SETTINGS)
     assert {leak.ours for leak in found} == {"planted", "reworded"}
     assert planted.id in {leak.theirs for leak in found if leak.ours == "planted"}
 

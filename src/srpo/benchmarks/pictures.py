@@ -30,7 +30,7 @@ class Pictures:
         self._missing: list[str] = []
 
     def find(self, name: str, source: str) -> str:
-        """Absolute path of the picture that a row calls `name`; where it would be, if it is missing or unchecked.
+        """Absolute path of the picture that a row calls `name`; where it would be, if it is missing and that is not checked.
 
         Raises DataError if the name leads out of the folder, or the file is no picture.
         """
@@ -50,14 +50,15 @@ class Pictures:
 
     def _look(self, name: str, source: str) -> str:
         relative = _inside(name, source)
-        if not self._check:
-            return str(self._folders[0].absolute() / relative)
         for folder in self._folders:
             for place in _places(folder, relative):
                 if place.is_file():
-                    _check_inside(place, folder, name, source)
-                    _check_picture(place, source)
+                    if self._check:
+                        _check_inside(place, folder, name, source)
+                        _check_picture(place, source)
                     return str(place.absolute())
+        if not self._check:
+            return str(self._folders[0].absolute() / relative)
         self._missing.append(f"{name!r} ({source})")
         return name
 

@@ -8,18 +8,25 @@ from srpo.benchmarks import benchmark_named
 from srpo.data.config import BuildConfig
 from srpo.data.folder import DatasetFolder
 from srpo.data.leakage import Corpus, build_corpus
+from srpo.errors import ConfigError
 from srpo.types import Item
 
 
 def load_items(config: BuildConfig) -> list[Item]:
-    """Requests and pictures of every benchmark in `leakage`.
+    """Requests and pictures of every benchmark in `leakage`; pictures need not be there.
 
-    Raises ConfigError for a benchmark that is not known, DataError for a file that cannot be used.
+    Many files name pictures that nobody may pass on, and their requests are compared all the same.
+
+    Raises ConfigError for a benchmark that is not known or a folder that is not there, DataError for a file that cannot
+    be used.
     """
     items: list[Item] = []
     for name, settings in config.leakage.items():
         images = None if settings.images is None else Path(settings.images).expanduser()
-        items += benchmark_named(name).load(Path(settings.path).expanduser(), images)
+        if images is not None and not images.is_dir():
+            mend = f"name the one with the pictures of {name}, or leave the setting out to compare its requests only"
+            raise ConfigError(f"leakage.{name}.images: {images} is no folder; {mend}")
+        items += benchmark_named(name).load(Path(settings.path).expanduser(), images, check_images=False)
     return items
 
 

@@ -51,7 +51,7 @@ class Corpus:
     pictures: tuple[tuple[str, str], ...] = ()
     """Id of the item -> perceptual hash of a picture of its."""
     unread: tuple[str, ...] = ()
-    """Pictures that could not be read, each with the item and the reason: nothing was compared with them."""
+    """Pictures that could not be read, each with its first item and the reason: nothing was compared with them."""
 
     @property
     def hashes(self) -> npt.NDArray[np.uint64]:
@@ -74,7 +74,7 @@ def build_corpus(items: Iterable[Item], kept: Path | None = None) -> Corpus:
     `kept` is a file of hashes: a picture that is in it is not decoded again, and others are added.  Raises ConfigError
     if the library of perceptual hashes is not installed, DataError if `kept` cannot be read or written.
     """
-    texts, pictures, unread = [], [], []
+    texts, pictures, unread = [], [], dict[str, str]()
     with _Hashes(kept) as hashes:
         for item in items:
             texts.append((item.id, shingles(item.question)))
@@ -83,8 +83,8 @@ def build_corpus(items: Iterable[Item], kept: Path | None = None) -> Corpus:
                 if found.phash is not None:
                     pictures.append((item.id, found.phash))
                 else:
-                    unread.append(f"{item.id}: {image!r}: {found.problem}")
-    return Corpus(tuple(texts), tuple(pictures), tuple(unread))
+                    unread.setdefault(image, f"{item.id}: {image!r}: {found.problem}")
+    return Corpus(tuple(texts), tuple(pictures), tuple(unread.values()))
 
 
 class _Hashes:
