@@ -19,8 +19,6 @@ from typing import Final, Literal
 
 import numpy as np
 from pydantic import Field
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
 from srpo.progress import Bars
 from srpo.publish.classifiers import VIEWS, Flags, Floats, held_out_odds
@@ -134,6 +132,9 @@ def balanced_accuracy(labels: Flags, told: Flags, clusters: Sequence[str], seed:
 
 def clusters_of(samples: Sequence[Sample]) -> list[str]:
     """One name per sample: sets that share a picture, directly or through others, have the same."""
+    from scipy.sparse import coo_matrix  # slow to import, and the command line names this file
+    from scipy.sparse.csgraph import connected_components
+
     groups = {name: i for i, name in enumerate(sorted({sample.group for sample in samples}))}
     pictures = {name: i for i, name in enumerate(sorted({sample.image.sha256 for sample in samples}), len(groups))}
     size = len(groups) + len(pictures)

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
-from scipy.stats import binomtest, norm
 
 from srpo.stats.intervals import LEVEL, cluster_totals
 
@@ -33,6 +32,8 @@ def sign_test(rises: int, falls: int) -> float:
     """
     if min(rises, falls) < 0:
         raise ValueError(f"counts cannot be negative, got {rises} and {falls}")
+    from scipy.stats import binomtest
+
     changed = rises + falls
     return float(binomtest(rises, changed, 0.5).pvalue) if changed else 1.0
 
@@ -63,5 +64,7 @@ def minimum_detectable_difference(clusters: int, discordant_share: float) -> flo
     """
     if clusters < 1 or not 0 <= discordant_share <= 1:
         raise ValueError(f"need clusters > 0 and a share of 0..1, got {clusters} and {discordant_share}")
+    from scipy.stats import norm
+
     quantiles = norm.ppf((1 + LEVEL) / 2) + norm.ppf(POWER)
     return float(quantiles) * math.sqrt(discordant_share / clusters)

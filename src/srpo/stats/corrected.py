@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
-from scipy.stats import norm
-from scipy.stats import t as student_t
 
 from srpo.stats.intervals import LEVEL, Estimate, Floats, Interval, sums_by_cluster
 
@@ -58,6 +56,8 @@ def ppi(rated: Rated) -> Ppi:
     variance = (sums**2).sum() * groups / (groups - 1) if groups > 1 else 0.0
     if variance == 0:
         return Ppi(float(value), None, None, tuning)
+    from scipy.stats import t as student_t
+
     error = math.sqrt(variance)
     half = error * float(student_t.ppf((1 + LEVEL) / 2, groups - 1))
     return Ppi(float(value), Interval(float(value - half), float(value + half)), error, tuning)
@@ -122,6 +122,8 @@ def _share(flags: Floats, clusters: Sequence[str]) -> _Share:
 
 
 def _plugged_in(p: _Share, q0: _Share, q1: _Share) -> Interval | None:
+    from scipy.stats import norm
+
     z = float(norm.ppf((1 + LEVEL) / 2))
     p, q0, q1 = p.pulled(z * z / 2, z * z), q0.pulled(1, 2), q1.pulled(1, 2)
     youden = q0.value + q1.value - 1

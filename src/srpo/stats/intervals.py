@@ -7,7 +7,6 @@ from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import binomtest
 
 LEVEL: Final = 0.95
 RESAMPLES: Final = 2000
@@ -46,6 +45,8 @@ def wilson(successes: int, n: int) -> Interval | None:
         raise ValueError(f"need 0 <= successes <= n, got {successes} of {n}")
     if n == 0:
         return None
+    from scipy.stats import binomtest  # takes longer to import than all the rest
+
     interval = binomtest(successes, n).proportion_ci(confidence_level=LEVEL, method="wilson")
     return Interval(float(interval.low), float(interval.high))
 

@@ -155,7 +155,9 @@ class Review(Record):
     record: Literal["review"] = "review"
     id: str = Field(description="of the decision")
     sample: str = Field(description="id of the sample")
-    sample_sha256: str = Field(description="of the sample that was shown, without its split; a review of other words is not used")
+    sample_sha256: str = Field(
+        description="of the sample that was shown, without its split; a review of other words is not used"
+    )
     reviewer: str = Field(description="name that the person chose")
     role: Literal["reviewer", "adjudicator"] = Field(
         default="reviewer", description="an adjudicator decides where reviewers disagree"
