@@ -106,9 +106,11 @@ def test_a_broken_manifest_is_named(run, tmp_path):
 
 
 def test_the_dataset_itself_is_never_the_place(run, tmp_path):
-    for out in (run.path, run.path.parent):
-        with pytest.raises(DataError, match="holds the dataset's"):
+    before = sorted(run.path.rglob("*"))
+    for out in (run.path, run.path.parent, run.path / "published", run.path / "deep" / "published"):
+        with pytest.raises(DataError, match="holds the dataset's or lies in it; choose another --out"):
             go(run, out, force=True)
+    assert sorted(run.path.rglob("*")) == before
     (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(DataError, match="is a file"):
         go(run, tmp_path / "file")

@@ -41,8 +41,9 @@ def check_place(out: Path, run: Path, *, force: bool) -> None:
 
     With `force` files of others may lie there; they stay, unless one has the name of one of ours.
     """
-    if RunFolder(out).config.exists() or run.resolve().is_relative_to(out.resolve()):
-        raise DataError(f"{out}: is a run's own folder, or holds the dataset's; choose another --out")
+    home, place = run.resolve(), out.resolve()
+    if RunFolder(out).config.exists() or home.is_relative_to(place) or place.is_relative_to(home):
+        raise DataError(f"{out}: is a run's own folder, or holds the dataset's or lies in it; choose another --out")
     if out.exists() and not out.is_dir():
         raise DataError(f"{out}: is a file; choose another --out")
     if not force and (stranger := _stranger(out)):
