@@ -129,10 +129,19 @@ def test_other_settings_in_the_same_folder_are_refused(
         make_dataset(replace(plan, out=whole), people, silent, str)
 
 
-def test_a_dataset_of_unknown_settings_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "build").mkdir()
-    with pytest.raises(DataError, match=r"holds a dataset, but no begun.json"):
+@pytest.mark.parametrize("name", ["build", "thesis.txt"])
+def test_a_folder_that_no_start_has_begun_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).mkdir()
+    (tmp_path / ".begun.json.12.tmp").touch()  # of a start that was killed
+    with pytest.raises(DataError, match=f"holds '{name}', but no begun.json; choose another folder"):
         make_dataset(replace(PLAN, out=tmp_path), PEOPLE, silent, str)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".begun.json.12.tmp", name]
+
+
+def test_a_file_is_no_place_for_a_dataset(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(DataError, match="file: is a file; choose another folder"):
+        make_dataset(replace(PLAN, out=tmp_path / "file"), PEOPLE, silent, str)
 
 
 def test_a_server_that_warns_a_lot_goes_on_and_one_of_an_earlier_start_is_not_heard(tmp_path: Path) -> None:

@@ -31,6 +31,33 @@ def test_same_seed_same_bytes(tmp_path: Path) -> None:
     assert same == {"sources.csv", "captions.txt", "truth.jsonl"}
 
 
+def test_files_of_others_are_not_joined(tmp_path: Path) -> None:
+    write_pool(tmp_path / "pool", 4, 1)
+    for name in ("thesis.txt", "pictures/mine.png", "build/samples.jsonl", "sources.csv"):
+        stranger = tmp_path / name.partition(".")[0] / name
+        stranger.parent.mkdir(parents=True)
+        stranger.write_text("mine", encoding="utf-8")
+        folder = tmp_path / name.partition(".")[0]
+        with pytest.raises(DataError, match="which is not of this pool; choose another folder"):
+            write_pool(folder, 4, 1)
+        assert files(folder) == {name: b"mine"}
+    with pytest.raises(DataError, match="not of this pool"):
+        write_pool(tmp_path / "pool", 4, 2)
+    with pytest.raises(DataError, match="is a file"):
+        write_pool(tmp_path / "thesis" / "thesis.txt", 4, 1)
+
+
+def test_a_stop_can_be_gone_on_from(tmp_path: Path) -> None:
+    write_pool(tmp_path, 4, 1)
+    whole = files(tmp_path)
+    (tmp_path / "truth.jsonl").rename(tmp_path / ".truth.jsonl.12.tmp")
+    picture = next((tmp_path / "pictures").iterdir())
+    picture.rename(picture.with_name(f".{picture.name}.12.tmp"))
+    write_pool(tmp_path, 4, 1)
+    left = {".truth.jsonl.12.tmp", f"pictures/.{picture.name}.12.tmp"}
+    assert {name: data for name, data in files(tmp_path).items() if name not in left} == whole
+
+
 def test_truth_is_found_by_pixels_whatever_the_file(pool: Path) -> None:
     for key, picture in read_pool(pool).items():
         path = PoolFolder(pool).pictures / picture.file

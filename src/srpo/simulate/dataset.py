@@ -119,8 +119,10 @@ def _hold(plan: WorldDataset, reviewers: SimulatedReviewers) -> None:
     people = {f"reviewers.{name}": value for name, value in reviewers.model_dump().items()}
     wanted = {"pictures": plan.wanted_pictures, "seed": plan.seed, **rates, **people}
     if not plan.note.exists():
-        if plan.pool.exists() or plan.build.exists():
-            raise DataError(f"{plan.out}: holds a dataset, but no {plan.note.name}; choose another folder")
+        # A start that was killed may have left half of the note.
+        left = [path.name for path in _inside(plan.out) if not path.name.startswith(f".{plan.note.name}.")]
+        if left:
+            raise DataError(f"{plan.out}: holds {min(left)!r}, but no {plan.note.name}; choose another folder")
         write_text(plan.note, json.dumps(wanted, indent=1) + "\n")
         return
     begun = json.loads(plan.note.read_text(encoding="utf-8"))
@@ -128,6 +130,12 @@ def _hold(plan: WorldDataset, reviewers: SimulatedReviewers) -> None:
         if begun.get(name) != value:
             problem = f"the folder was begun with {name} {begun.get(name)}, now it is {value}"
             raise DataError(f"{plan.note}: {problem}; take that again, or choose another folder")
+
+
+def _inside(folder: Path) -> list[Path]:
+    if folder.exists() and not folder.is_dir():
+        raise DataError(f"{folder}: is a file; choose another folder")
+    return list(folder.iterdir()) if folder.exists() else []
 
 
 def _draw(plan: WorldDataset, say: Callable[[str], None]) -> None:

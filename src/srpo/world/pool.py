@@ -17,7 +17,8 @@ import csv
 import hashlib
 import io
 import random
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -28,7 +29,7 @@ from PIL import Image as PILImage
 from pydantic import Field
 
 from srpo.errors import ConfigError, DataError
-from srpo.records import content_id, iterate_records, replacing, seed_of, write_records, write_text
+from srpo.records import content_id, iterate_records, replacing, seed_of, write_records
 from srpo.types import Record
 from srpo.world.alone import PAIRS
 from srpo.world.dataset import LICENCE
@@ -50,6 +51,9 @@ _TWINS_TRIED: Final = 16
 
 _COARSE: Final = 8
 """Edge of the picture in which twins are compared."""
+
+_UNFINISHED: Final = re.compile(r"\.(.+)\.\d+\.tmp")
+"""Name of a file that a killed process was writing."""
 
 Kind = Literal["hazard", "unsafe", "plain", "rendered"]
 
@@ -100,25 +104,43 @@ class PoolFolder:
 def write_pool(path: Path, sets: int, seed: int) -> list[PoolPicture]:
     """Draw a pool with `sets` pictures that have a hazard, and others beside them; same seed, same bytes.
 
-    Raises ConfigError if `sets` is below 2, DataError if a file cannot be written.
+    Raises ConfigError if `sets` is below 2, DataError if the folder holds other files or a file cannot be written.
     """
     if sets < 2:
         raise ConfigError(f"--sets: expected 2 or more, since pictures come as twins, got {sets}")
     folder, world = PoolFolder(path), load_world()
-    folder.pictures.mkdir(parents=True, exist_ok=True)
-    pictures = []
+    pictures: list[PoolPicture] = []
+    files: dict[Path, bytes] = {}
     for kind, scene in draw_pool(world, sets, seed):
         pixels = draw_scene(scene)
         key = pixels_sha256(pixels)
         picture = PoolPicture(pixels=key, file=f"{key[:12]}.png", kind=kind, objects=scene.objects, style=scene.style)
-        with replacing(folder.pictures / picture.file) as file:
-            file.write(png(pixels))
         pictures.append(picture)
+        files[folder.pictures / picture.file] = png(pixels)
     pictures.sort(key=lambda picture: picture.file)
-    write_text(folder.table, _table(pictures))
-    write_text(folder.captions, "".join(f"{caption(world, p.scene)}\n" for p in pictures if p.kind == "hazard"))
+    files[folder.table] = _table(pictures).encode()
+    files[folder.captions] = "".join(f"{caption(world, p.scene)}\n" for p in pictures if p.kind == "hazard").encode()
+    _check_place(folder, files)
+    for file, data in files.items():
+        with replacing(file) as opened:
+            opened.write(data)
     write_records(folder.truth, pictures)  # last, so that a pool with its truth is whole
     return pictures
+
+
+def _check_place(folder: PoolFolder, files: Mapping[Path, bytes]) -> None:
+    """Raises DataError if the folder is none, or holds more than this pool or what a stop has left of it."""
+    if folder.path.exists() and not folder.path.is_dir():
+        raise DataError(f"{folder.path}: is a file; choose another folder")
+    for path in sorted(folder.path.rglob("*")):
+        whole = path.with_name(_UNFINISHED.sub(r"\1", path.name))
+        if whole in files and whole == path:
+            ours = path.is_file() and path.read_bytes() == files[path]
+        else:
+            ours = whole in (folder.pictures, folder.truth, folder.rendered, *files)
+        if not ours:
+            name = path.relative_to(folder.path).as_posix()
+            raise DataError(f"{folder.path}: holds {name!r}, which is not of this pool; choose another folder")
 
 
 def draw_pool(world: World, sets: int, seed: int) -> Iterator[tuple[Kind, Scene]]:
