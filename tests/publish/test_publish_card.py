@@ -91,8 +91,9 @@ def test_the_figures_are_those_of_the_data(run, tmp_path):
     ]
     assert table_of(card, "Checks of published samples")[1] == ["image_only", "12", "0", "0"]
     assert table_of(card, "Votes of judges")[2] == ["image_only", "judge@2", "12", "12"]
-    assert ["query", "query", "agent", "20", "2", "2000", "100", "0.750"] in table_of(card, "Calls to models")
-    assert ["query", "reasoning", "agent", "10", "1", "1000", "50", "\u2013"] in table_of(card, "Calls to models")
+    costs = table_of(card, "Calls to models, those of all starts")
+    assert ["query", "query", "agent", "20", "2", "2000", "100", "0.750"] in costs
+    assert ["query", "reasoning", "agent", "10", "1", "1000", "50", "\u2013"] in costs
     balance = table_of(card, "Samples by category of the set, split and cell")[1:]
     assert sum(int(cell) for row in balance for cell in row[2:]) == 12
     assert all(row[2:5] == [row[2]] * 3 for row in balance)

@@ -99,7 +99,7 @@ def rejections_table(material: Material) -> Table:
 
 
 def costs_table(material: Material) -> Table:
-    """Calls, tokens and cost by stage, part and model."""
+    """Calls, tokens and cost by stage, part and model; what a stop had asked again is counted as often."""
     kept = ("calls", "failed", "prompt_tokens", "completion_tokens")
     sums: defaultdict[tuple[str, str, str], Counter[str]] = defaultdict(Counter)
     costs: dict[tuple[str, str, str], float | None] = {}
@@ -109,7 +109,9 @@ def costs_table(material: Material) -> Table:
         known = costs.get(key, 0.0)
         costs[key] = None if known is None or one.cost is None else known + one.cost
     lines: list[tuple[Cell, ...]] = [(*key, *(sums[key][name] for name in kept), costs[key]) for key in sums]
-    return Table("costs", "Calls to models", ("stage", "part", "model", *kept, "cost"), tuple(lines))
+    return Table(
+        "costs", "Calls to models, those of all starts", ("stage", "part", "model", *kept, "cost"), tuple(lines)
+    )
 
 
 def calls_table(rows: Sequence[Row]) -> Table:
