@@ -21,6 +21,7 @@ from world_process import get, post, serving_world
 from srpo.cli import app
 from srpo.models.base import Message, Request
 from srpo.models.openai import OpenAIModel
+from srpo.models.probe import ASK, Capabilities, grey_picture, probe
 from srpo.prompts import load_prompt
 from srpo.prompts.fill import fill
 from srpo.types import CATEGORIES, Sampling
@@ -72,6 +73,20 @@ def test_models_state_a_revision_that_changes_with_pool_seed_and_rates(url: str,
     different = {Asker(pool, **rates).settings.revision("pool") for rates in settings}
     assert len(same) == 1 and len(different) == 3 and not same & different
     assert Asker(pool, agent_errors=0.5).settings.revision("other pool") not in same
+
+
+def test_every_model_answers_the_probe_and_no_others_ask_like_it(url: str, asker: Asker, tmp_path: Path) -> None:
+    for model in ("world-agent", "world-judge", "world-judge-b"):
+        able = probe(OpenAIModel(model, base_url=url), url)
+        assert able == Capabilities(images=True, seeds=True)
+    known = next(iter(asker.urls.values()))
+    grey_picture().resize((65, 64)).save(tmp_path / "wide.png")
+    for picture in (known, data_url(tmp_path / "wide.png")):
+        assert post(url, payload(ASK, picture))[1]["error"]["code"] == "unknown_prompt"
+    assert post(url, payload(ASK + " Please.", None))[1]["error"]["code"] == "unknown_prompt"
+    assert post(url, payload(ASK, None, model="gpt"))[1]["error"]["code"] == "model_not_found"
+    more = {"messages": [{"role": "system", "content": "x"}, {"role": "user", "content": ASK}]}
+    assert post(url, payload(ASK, None) | more)[0] == 400
 
 
 def test_strangers_are_refused_with_the_reason(url: str, asker: Asker, tmp_path: Path) -> None:

@@ -32,7 +32,10 @@ _SECONDS: Final = 60.0
 _PICTURE_SIDE: Final = 64
 """Pixels; some image processors refuse less than 28."""
 
-_ASK: Final = {"role": "user", "content": "Say what you see, step by step."}
+ASK: Final = "Say what you see, step by step."
+"""All that a probe asks, alone or with `grey_picture`."""
+
+_ASK: Final = {"role": "user", "content": ASK}
 _STEPS: Final = ("Step 1 - Visual context: a grey square.\n", "Step 2 - Textual request: a description.\n")
 _OPEN: Final = {"continue_final_message": True, "add_generation_prompt": False, "return_token_ids": True}
 
@@ -152,12 +155,17 @@ def _turn(steps: tuple[str, ...]) -> Mapping[str, object]:
     return {"role": "assistant", "content": "".join(steps)}
 
 
+def grey_picture() -> PILImage.Image:
+    """The picture that a probe sends."""
+    return PILImage.new("RGB", (_PICTURE_SIDE, _PICTURE_SIDE), "grey")
+
+
 def _takes_pictures(asker: _Asker, plain: Reply) -> bool:
     """Accepted, and the prompt grew: a text-only proxy may swallow the picture."""
     file = io.BytesIO()
-    PILImage.new("RGB", (_PICTURE_SIDE, _PICTURE_SIDE), "grey").save(file, format="PNG")
+    grey_picture().save(file, format="PNG")
     url = f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
-    parts = [{"type": "image_url", "image_url": {"url": url}}, {"type": "text", "text": _ASK["content"]}]
+    parts = [{"type": "image_url", "image_url": {"url": url}}, {"type": "text", "text": ASK}]
     seen = asker.try_to([{"role": "user", "content": parts}])
     if seen is None:
         return False

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 
+import numpy as np
+
 from srpo.data.agents import PROMPTS
+from srpo.models.probe import ASK, grey_picture
 from srpo.prompts import load_prompt
 from srpo.prompts.fill import unfill
 from srpo.serve.chat import ChatRequest
@@ -15,6 +18,7 @@ from srpo.serve.refusal import Refusal
 from srpo.simulate.errors import Draw
 from srpo.simulate.pictures import KnownPictures
 from srpo.world.knowledge import World, load_world
+from srpo.world.pool import pixels_sha256
 from srpo.world.scenes import Scene, Situation
 from srpo.world.wishes import Wish, read_wish
 
@@ -83,6 +87,22 @@ def understand(chat: ChatRequest, pictures: KnownPictures, seed: int, number: in
     return Asked(role, values, pictures.scene(keys[0]) if keys else None, _wish(values), previous, draw)
 
 
+def is_probe(chat: ChatRequest, pictures: KnownPictures) -> bool:
+    """Whether a stage asks what the server can do, in words alone or with its grey picture.
+
+    Raises Refusal for what is no picture.
+    """
+    if len(chat.messages) != 1 or chat.messages[0].role != "user":
+        return False
+    text, urls = _parts(chat.messages[0].content)
+    return text == ASK and [pictures.key_of(url) for url in urls] in ([], [_grey()])
+
+
+@cache
+def _grey() -> str:
+    return pixels_sha256(np.asarray(grey_picture()))
+
+
 def _parts(content: Any) -> tuple[str, tuple[str, ...]]:
     """Text and picture URLs of a turn."""
     if isinstance(content, str):
@@ -112,7 +132,7 @@ def _role(text: str) -> tuple[str, dict[str, str | None]]:
             return role, values
     if read_wish(text) is not None:
         return TEXT_ONLY, {"question": text}
-    reason = "messages: no prompt of srpo build, and no request of this world"
+    reason = "messages: no prompt of srpo build or of its judges, and no request of this world"
     raise Refusal(400, reason, "messages", "unknown_prompt")
 
 
