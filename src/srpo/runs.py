@@ -220,7 +220,7 @@ class RunFolder(StageFiles):
         text = dump_config(config)
         if self.config.exists():
             self.check_config()
-            changes = _changes(read_mapping(self.config), parse_mapping(text))
+            changes = self.changes(config)
             if wrong := [change for change in changes if not may_change(change)]:
                 listed = "; ".join(f"{change.key}: {change.old!r} -> {change.new!r}" for change in wrong)
                 problem = f"the run was made with other settings ({listed})"
@@ -231,6 +231,10 @@ class RunFolder(StageFiles):
         else:
             write_text(self.config, text)
         self._update({"config_sha256": digest(self.config)})
+
+    def changes(self, config: BaseModel) -> list[Change]:
+        """Settings that are other ones than in config.yaml."""
+        return _changes(read_mapping(self.config), parse_mapping(dump_config(config)))
 
     def check_config(self) -> None:
         """Raises ConfigError if config.yaml is not the one that the run began with."""

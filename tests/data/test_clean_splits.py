@@ -6,7 +6,7 @@ import random
 import time
 from collections import Counter
 
-from srpo.data.splits import Member, assign_splits
+from srpo.data.splits import Member, assign_splits, wanted_sizes
 
 SHARES = {"train": 0.8, "val": 0.1, "rsbench": 0.1}
 
@@ -19,6 +19,17 @@ def test_shares_of_single_sets_are_exact():
     splits = assign_splits([member(n) for n in range(50)], SHARES, 0)
     assert Counter(splits.of.values()) == {"train": 40, "val": 5, "rsbench": 5}
     assert (splits.largest, splits.straddling) == (1, 0)
+
+
+def test_wanted_sizes_add_up_and_are_those_of_single_sets():
+    for total in range(12):
+        for seed in range(3):
+            wanted = wanted_sizes(SHARES, total, seed)
+            assert sum(wanted.values()) == total
+            assert all(abs(wanted[split] - share * total) < 1 for split, share in SHARES.items())
+            of = assign_splits([member(n) for n in range(total)], SHARES, seed).of
+            assert Counter(of.values()) == {split: size for split, size in wanted.items() if size}
+    assert sorted(wanted_sizes(SHARES, 4, 0).values()) == [0, 1, 3]
 
 
 def test_another_seed_is_another_split_of_the_same_size():

@@ -30,7 +30,7 @@ class Pictures:
         self._missing: list[str] = []
 
     def find(self, name: str, source: str) -> str:
-        """Absolute path of the picture that a row calls `name`; where it would be, if it is missing and that is not checked.
+        """Absolute path of the picture that a row calls `name`; where it would be, if it is missing unchecked.
 
         Raises DataError if the name leads out of the folder, or the file is no picture.
         """

@@ -18,10 +18,13 @@ from srpo.data.config import BuildConfig
 from srpo.data.leakage import Corpus
 from srpo.data.taking import refusal_id
 from srpo.errors import DataError
-from srpo.records import iterate_places, iterate_records, read_record, write_records
+from srpo.records import iterate_places, iterate_records, read_record, repair, write_records
 from srpo.types import Rejection, Sample, Source
 
 _ORDER: Final = ("sources", *CHAIN, "clean", "review")
+
+
+_CUT: Final = "samples.jsonl was cut off; the sets that it lacked were placed anew, maybe in other splits than before."
 
 
 class Cleaning(NamedTuple):
@@ -33,7 +36,7 @@ class Cleaning(NamedTuple):
 
 def clean(config: BuildConfig, files: Files, sources: Sequence[Source], corpus: Corpus) -> Cleaning:
     """Write `rejected.jsonl`, `sets.jsonl` and `samples.jsonl`; each is whole at any time."""
-    start = time.monotonic()
+    start, cut = time.monotonic(), repair(files.folder.samples)
     sets = list(files.through("cells").values())
     pictures = [*sources, *rendered(files.folder)]
     cleaned = clean_sets(sets, pictures, corpus, config, _splits(config, files))
@@ -42,7 +45,8 @@ def clean(config: BuildConfig, files: Files, sources: Sequence[Source], corpus: 
     write_records(files.folder.samples, _samples(config, cleaned, pictures))
     dropped = Counter(row.reason for row in cleaned.rejections)
     count = StageCount("clean", len(sets), len(cleaned.kept), dropped, seconds=time.monotonic() - start)
-    return Cleaning(count, cleaned.notes if cleaned.kept else ())
+    notes = cleaned.notes if cleaned.kept else ()
+    return Cleaning(count, (*notes, _CUT) if cut else notes)
 
 
 def _splits(config: BuildConfig, files: Files) -> dict[str, str]:

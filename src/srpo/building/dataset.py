@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
 from srpo.building.cleaning import clean
-from srpo.building.drawing import Drawer, check_drawing
+from srpo.building.drawing import Drawer, check_drawing, rendered
 from srpo.building.leaks import corpus_of, load_items
-from srpo.building.settings import check_inputs, check_settings, input_files, may_change
+from srpo.building.settings import check_models, check_prompts, check_settings, input_files, save_settings
 from srpo.building.stage import CHAIN, PASSED, Files, StageCount, run_stage
 from srpo.data import chain
 from srpo.data.agents import Agents, load_prompts
@@ -23,8 +23,8 @@ from srpo.data.leakage import Corpus
 from srpo.data.meter import Ledger, load_metered
 from srpo.data.near import nearest
 from srpo.data.render import Renderer
-from srpo.data.sources import take_sources
-from srpo.data.taking import refusal_id
+from srpo.data.sources import check_given, take_sources
+from srpo.data.taking import check_stored, refusal_id
 from srpo.errors import DataError
 from srpo.progress import Bars
 from srpo.records import iterate_records, read_records
@@ -60,6 +60,8 @@ class Built:
     """The cap that stopped it, in words."""
     notes: tuple[str, ...] = ()
     """What the user should know of the splits."""
+    hidden: int = 0
+    """Hidden files and folders among the pictures, which were passed over."""
     unread: tuple[str, ...] = ()
     """Pictures of benchmarks that could not be read, so that nothing was compared with them."""
 
@@ -67,20 +69,25 @@ class Built:
 def build_dataset(config: BuildConfig, out: Path, options: BuildOptions, bars: Bars) -> Built:
     """Build as much as servers and caps allow; the same call goes on where an earlier one stopped.
 
+    The settings are those of the folder from then on, so what they name is looked at before.
+
     Raises ConfigError for settings that cannot be or are not those of the folder, DataError for files that cannot be
     used, ModelError if a server answers nothing.
     """
     check_settings(config, options.max_cost)
     prompts = load_prompts(config)
     items = load_items(config)
+    check_models(config)
+    hidden = check_given(config, DatasetFolder(out))
     folder = DatasetFolder(RunFolder.create(out).path)
     with folder.lock():
-        check_inputs(folder, config)
-        folder.save_config(config, may_change)
+        folder.clear_leftovers()
+        check_prompts(folder, config)
+        save_settings(folder, config)
         folder.record_files(inputs=input_files(config))
         folder.record_seeds({"dataset": config.seed})
         agents, corpus = Agents(config, prompts, folder.path), corpus_of(items, folder)
-        return _Builder(config, folder, agents, options, bars, corpus).build()
+        return replace(_Builder(config, folder, agents, options, bars, corpus).build(), hidden=hidden)
 
 
 class _Builder:
@@ -108,6 +115,7 @@ class _Builder:
         check_drawing(self._config, self._folder, self._ledger)
         built.waiting = take_sources(self._config, self._folder, self._bars, self._corpus, self._ledger)
         sources = read_sources(self._folder)
+        check_stored(rendered(self._folder), self._folder)
         chosen = sources[: self._options.limit]
         built.counts.append(self._taken(sources, chosen))
         files = Files(self._folder, order_of(self._config, chosen))

@@ -15,14 +15,13 @@ from typing import Final
 
 from srpo.building.dataset import order_of
 from srpo.building.drawing import captions_left
-from srpo.building.settings import check_settings
+from srpo.building.settings import check_settings, forbidden_changes
 from srpo.building.stage import CHAIN, PASSED, Files
 from srpo.data.agents import PLAYERS, PROMPTS
 from srpo.data.config import BuildConfig
 from srpo.data.folder import DatasetFolder
 from srpo.data.meter import cost_of
-from srpo.data.sources import given_entries
-from srpo.data.taking import refusal_id
+from srpo.data.preview import Preview, preview_files
 from srpo.prompts import load_prompt
 from srpo.records import iterate_records
 from srpo.types import DataStage, Rejection, Source, Usage
@@ -99,6 +98,10 @@ class Estimate:
     """Whether averages of the folder were used for some of it."""
     sets: float
     """Sets that are expected to be complete in the end, before cleaning."""
+    preview: Preview | None
+    """What there is in the folder of pictures; none for captions."""
+    other_settings: tuple[str, ...]
+    """Settings with which a start in this folder would be refused."""
 
 
 @dataclass(frozen=True)
@@ -110,15 +113,16 @@ class _Units:
 
 
 def estimate(config: BuildConfig, out: Path, limit: int | None = None) -> Estimate:
-    """Reads the folder if there is one, and asks nobody.
+    """Reads the folder if there is one, looks at the pictures, and asks nobody.
 
-    Raises ConfigError for settings with which a dataset could not be built, ConfigError or DataError for a folder or
-    file of pictures that is not there.
+    Raises ConfigError for settings with which a dataset could not be built, ConfigError or DataError for a folder,
+    table, licence or file of captions that does not fit.
     """
     check_settings(config, None)
     folder = DatasetFolder(out)
     sources = list(iterate_records(folder.sources, Source)) if folder.sources.exists() else []
-    pictures = len(sources) + _new_pictures(config, folder, sources)
+    preview = _preview(config, folder, sources)
+    pictures = len(sources) + (captions_left(config, folder) if preview is None else preview.new)
     pictures = pictures if limit is None else min(limit, pictures)
     files = Files(folder, order_of(config, sources[:limit]))
     usage = list(iterate_records(folder.usage, Usage)) if folder.usage.exists() else []
@@ -131,7 +135,8 @@ def estimate(config: BuildConfig, out: Path, limit: int | None = None) -> Estima
     loads = [*_renders(config, "sources", _Units(*[captions_left(config, folder)] * 2)), *loads]
     if config.cells.render:
         loads += _renders(config, "cells", _Units(_DRAWN * units["cells"].expected, units["cells"].worst))
-    return Estimate(pictures, tuple(loads), bool(usage), sets)
+    other = tuple(forbidden_changes(folder, config))
+    return Estimate(pictures, tuple(loads), bool(usage), sets, preview, other)
 
 
 def _finished(files: Files, stage: DataStage) -> tuple[int, int]:
@@ -140,14 +145,11 @@ def _finished(files: Files, stage: DataStage) -> tuple[int, int]:
     return reasons.count(PASSED), len(reasons) - reasons.count(PASSED)
 
 
-def _new_pictures(config: BuildConfig, folder: DatasetFolder, sources: list[Source]) -> int:
-    """Pictures that the user gives and no start has looked at, or captions to be drawn."""
+def _preview(config: BuildConfig, folder: DatasetFolder, sources: list[Source]) -> Preview | None:
     if config.images.captions is not None:
-        return captions_left(config, folder)
+        return None
     refused = iterate_records(folder.rejections, Rejection) if folder.rejections.exists() else ()
-    done = {refusal_id(source.original) for source in sources} | {row.id for row in refused}
-    entries = given_entries(config, folder)
-    return sum(entry.problem is None and refusal_id(entry.name) not in done for entry in entries)
+    return preview_files(config, folder, sources, (row for row in refused if row.stage == "sources"))
 
 
 def _flow(queries: int, finished: Mapping[DataStage, tuple[int, int]]) -> tuple[dict[DataStage, _Units], float]:

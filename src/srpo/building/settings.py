@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from srpo.data.config import BuildConfig
 from srpo.data.folder import DatasetFolder
 from srpo.data.licences import forbids
-from srpo.data.meter import check_prices
+from srpo.data.meter import check_prices, load_server
+from srpo.data.render import Renderer
 from srpo.errors import ConfigError
 from srpo.runs import Change
 
@@ -28,9 +30,14 @@ MODELS_MAY_CHANGE: Final = (
 RENDERER_MAY_CHANGE: Final = ("base_url", "price")
 
 
-def may_change(change: Change) -> bool:
-    """Whether a dataset may go on although this setting is another one than when it began."""
+def may_change(change: Change, *, empty: bool = False) -> bool:
+    """Whether a dataset may go on although this setting is another one than when it began.
+
+    `empty` = no picture was taken yet, so those of pictures are free too.
+    """
     parts = change.key.split(".")
+    if parts[0] == "images":
+        return empty
     if parts[0] == "models":
         return len(parts) == 3 and parts[2] in MODELS_MAY_CHANGE
     if parts[0] == "renderer":
@@ -50,6 +57,38 @@ def check_settings(config: BuildConfig, max_cost: float | None) -> None:
             raise ConfigError("renderer: has no price, so --max-cost could not hold; set renderer.price")
 
 
+def check_models(config: BuildConfig) -> None:
+    """Raises ConfigError for a server that cannot be asked: no address, or no key.  None is asked."""
+    for settings in config.models.values():
+        if settings.model.startswith("openai:"):
+            load_server(settings)
+    if config.renderer is not None:
+        Renderer(config.renderer)
+
+
+def save_settings(folder: DatasetFolder, config: BuildConfig) -> None:
+    """Hold the settings against those that the dataset began with, and keep them.  Raises ConfigError.
+
+    With other settings of pictures, what was refused is looked at anew.
+    """
+    allowed = partial(may_change, empty=is_empty(folder))
+    changes = folder.changes(config) if folder.config.exists() else []
+    if any(change.key.startswith("images.") for change in changes) and all(map(allowed, changes)):
+        folder.rejections.unlink(missing_ok=True)
+    folder.save_config(config, allowed)
+
+
+def forbidden_changes(folder: DatasetFolder, config: BuildConfig) -> list[str]:
+    """Settings with which a start would be refused, because the folder's dataset began with others."""
+    changes = folder.changes(config) if folder.config.exists() else []
+    return [change.key for change in changes if not may_change(change, empty=is_empty(folder))]
+
+
+def is_empty(folder: DatasetFolder) -> bool:
+    """Whether no picture was taken yet; half a row, as a kill leaves it, is none."""
+    return not folder.sources.exists() or b"\n" not in folder.sources.read_bytes()
+
+
 def _check_licence(licence: str) -> None:
     """That of pictures that are drawn; those of given pictures are looked at one by one."""
     if not licence:
@@ -58,7 +97,7 @@ def _check_licence(licence: str) -> None:
         raise ConfigError(f"images.licence: {licence!r} {why}; such pictures cannot be used")
 
 
-def check_inputs(folder: DatasetFolder, config: BuildConfig) -> None:
+def check_prompts(folder: DatasetFolder, config: BuildConfig) -> None:
     """Raises ConfigError if a prompt of the user's is another one than when the dataset was begun."""
     for name, file in config.prompts.items():
         if folder.input_changed(Path(file).expanduser()):

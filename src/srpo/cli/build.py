@@ -16,6 +16,7 @@ from srpo.progress import console_bars
 
 if TYPE_CHECKING:
     from srpo.building import Built
+    from srpo.data.preview import Preview
 
 STAGES: Final = "dataset"
 """Name of the stages among the commands of the group: what `srpo build CONFIG` means."""
@@ -98,14 +99,35 @@ def _show_estimate(settings: BuildConfig, folder: Path, limit: int | None) -> No
 
     found = estimate(settings, folder, limit)
     console.print(estimate_table(found))
+    if found.preview is not None:
+        _tell_preview(found.preview)
+    if found.other_settings:
+        keys = ", ".join(found.other_settings)
+        say(f"{folder} holds a dataset with other settings ({keys}): a start there is refused; choose another --out")
     basis = "averages of this folder where there are some" if found.measured else "assumed averages"
     say(f"about {found.sets:.0f} complete sets; expected by {basis}, at worst with every rewrite, vote and repair")
     if any(load.cost is None for load in found.loads):
         say("a model without input_price and output_price has no cost here")
 
 
+def _tell_preview(preview: Preview) -> None:
+    """What of the folder can be used."""
+    taken = preview.files - preview.new - preview.refused.total()
+    before = f", {taken} were taken before" if taken else ""
+    say(f"{preview.files} files: {preview.new} can be taken by licence and head{before}, {preview.refused.total()} not")
+    for reason, number in preview.refused.most_common():
+        say(f"  {reason} {number}, first: {preview.first[reason]}")
+    _tell_hidden(preview.hidden)
+
+
+def _tell_hidden(number: int) -> None:
+    if number:
+        say(f"hidden files or folders that were passed over: {number}")
+
+
 def _tell(built: Built, folder: Path, again: str) -> None:
     """What to do next."""
+    _tell_hidden(built.hidden)
     for note in built.notes:
         say(note)
     if built.unread:
@@ -117,4 +139,5 @@ def _tell(built: Built, folder: Path, again: str) -> None:
         why = next((count.why for count in built.counts if count.why), "")
         first = f" (first: {why})" if why else ""
         say(f"{built.waiting} pictures or sets wait{first}; run the same command again: {again}")
-    say(f"{built.samples} samples: {folder / 'samples.jsonl'}; to look through them: srpo review {folder}")
+    further = f"; to look through them: srpo review {folder}" if built.samples else ""
+    say(f"{built.samples} samples: {folder / 'samples.jsonl'}{further}")

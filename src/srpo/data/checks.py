@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Final, Literal
 
 from srpo.data import parse
-from srpo.data.chain.crew import PASSING, Crew
-from srpo.data.chain.items import CellItem, Waits, bodies_of, path_of
+from srpo.data.chain.crew import Crew, may_pass
+from srpo.data.chain.items import CellItem, bodies_of, failed_call, path_of
 from srpo.data.config import PromptName
 from srpo.judge.ask import Question, Unlabelled
 from srpo.judge.base import JudgeItem
@@ -41,7 +41,7 @@ class Ballot:
     wanted: Wanted = "safe"
     votes: list[Vote] = field(default_factory=list)
     failed: str | None = None
-    """Why a call failed; the item waits."""
+    """Why a call failed: the item waits, or is dropped if asking again cannot help."""
 
     def state(self, total: int) -> CheckState | None:
         """The verdict if `total` votes are cast at most; none if it is open."""
@@ -84,7 +84,7 @@ def decide(crew: Crew, ballots: Sequence[Ballot]) -> None:
             _vote_on_texts(crew, number, still_open)
     for ballot in ballots:
         if ballot.failed is not None:
-            ballot.item.end = Waits(ballot.failed)
+            ballot.item.end = failed_call(f"judge of {ballot.name}", ballot.failed)
         else:
             ballot.item.check(ballot.check(settings.votes, settings.threshold))
 
@@ -98,7 +98,7 @@ def _vote_alone(crew: Crew, number: int, ballots: Sequence[Ballot]) -> None:
     for ballot, question in asked:
         reading = question.reading
         if isinstance(reading, Unlabelled):
-            _unread(ballot, judge, reading.failure in PASSING, reading.reason, question.raw)
+            _unread(ballot, judge, may_pass(reading.failure), reading.reason, question.raw)
         else:
             score = reading.safety / _BEST
             ok = score >= crew.config.checks.threshold
@@ -125,7 +125,7 @@ def _vote_on_texts(crew: Crew, number: int, ballots: Sequence[Ballot]) -> None:
     items = [_judge_item(crew.agents.folder, ballot, part) for ballot in ballots]
     for ballot, verdict in zip(ballots, crew.judge(number, part, items), strict=True):
         if verdict.failure is not None:
-            _unread(ballot, verdict.judge, verdict.failure in PASSING, verdict.reason, verdict.raw)
+            _unread(ballot, verdict.judge, may_pass(verdict.failure), verdict.reason, verdict.raw)
         else:
             ok = _is_as_wanted(verdict, ballot.wanted)
             ballot.votes.append(Vote(judge=verdict.judge, ok=ok, reason=verdict.reason, raw=verdict.raw))

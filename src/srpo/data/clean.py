@@ -20,7 +20,7 @@ from srpo.data.leakage import Corpus, Leak, describe, find_leaks
 from srpo.data.licences import strictest
 from srpo.data.near import Shingles, bits_between, image_clusters, pack_hashes, shingles, similarity, within, words
 from srpo.data.quotas import choose_sets
-from srpo.data.splits import Member, Splits, assign_splits, find_bridges
+from srpo.data.splits import Member, Splits, assign_splits, find_bridges, wanted_sizes
 from srpo.errors import DataError
 from srpo.records import content_id
 from srpo.steps import split as split_steps
@@ -72,7 +72,7 @@ def clean_sets(
     return Cleaned(
         kept=tuple((one, splits.of[id]) for id, one in left.items()),
         rejections=tuple(sorted(rejections, key=lambda row: row.id)),
-        notes=_notes(splits, config.splits, sum(row.reason == "straddling" for row in rejections)),
+        notes=_notes(splits, config.splits, config.seed, sum(row.reason == "straddling" for row in rejections)),
     )
 
 
@@ -210,10 +210,11 @@ def _members(sets: Mapping[str, DraftSet], known: Mapping[str, Source], bits: in
     ]
 
 
-def _notes(splits: Splits, shares: Mapping[str, float], between: int) -> tuple[str, ...]:
+def _notes(splits: Splits, shares: Mapping[str, float], seed: int, between: int) -> tuple[str, ...]:
     counts = Counter(splits.of.values())
     total = len(splits.of)
-    sizes = ", ".join(f"{name} {counts[name]} (wanted {share * total:.0f})" for name, share in shares.items())
+    wanted = wanted_sizes(shares, total, seed)
+    sizes = ", ".join(f"{name} {counts[name]} (wanted {size})" for name, size in wanted.items())
     notes = [f"Minimal sets per split: {sizes}."]
     if splits.largest > min(shares.values()) * total and splits.largest > 1:
         notes.append(f"{splits.largest} sets share near pictures and stay together; give more different pictures.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,6 +52,24 @@ class DatasetFolder(RunFolder):
     def cache(self) -> Path:
         return self.path / "cache"
 
+    def clear_leftovers(self) -> None:
+        """Delete files that killed processes left half written.  Call it inside `lock`, before anything is written."""
+        for path in (*self.path.glob(".*.tmp"), *self.images.glob(".*.tmp")):
+            writer = path.name.split(".")[-2]
+            # Our own number: one that is started anew in a container often has that of the one before.
+            if writer.isdecimal() and (int(writer) == os.getpid() or not _is_alive(int(writer))):
+                path.unlink(missing_ok=True)
+
     def stage(self, name: DataStage) -> Path:
         """File of the draft sets that a stage let through."""
         return self.path / f"{name}.jsonl"
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass
+    return True

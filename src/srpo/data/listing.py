@@ -9,9 +9,10 @@ import csv
 import io
 import os
 import unicodedata
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Final
+from typing import Final, NamedTuple
 
 from srpo.errors import ConfigError, DataError
 
@@ -19,6 +20,9 @@ _COLUMNS: Final = ("file", "licence", "attribution", "url", "caption", "do_not_t
 _FLAGS: Final = {"": False, "false": False, "no": False, "0": False, "true": True, "yes": True, "1": True}
 _LONGEST_CAPTION: Final = 4000
 """Characters."""
+
+_PROBLEMS_TOLD: Final = 5
+"""Of one table."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,15 @@ class Entry:
     """Reason and detail, if it cannot be read as a file of the folder."""
 
 
+class Listing(NamedTuple):
+    """What lies below the folder."""
+
+    entries: list[Entry]
+    """Sorted by name."""
+    hidden: int
+    """Hidden files and folders, which are passed over."""
+
+
 @dataclass(frozen=True)
 class TableRow:
     """What the table says of a file; empty where it says nothing."""
@@ -43,23 +56,25 @@ class TableRow:
     do_not_train: bool = False
 
 
-def list_files(folder: Path, apart: Path) -> list[Entry]:
-    """All files of a folder and its subfolders, sorted by name; hidden ones and the folder `apart` are left out.
+def list_files(folder: Path, apart: Path) -> Listing:
+    """All files of a folder and its subfolders; hidden ones and the folder `apart` are left out.
 
     Links are followed to files inside the folder only.  Raises ConfigError if there is no such folder.
     """
     if not folder.is_dir():
         raise ConfigError(f"images.folder: {folder} is no folder; name the one that holds the pictures")
     found: list[Entry] = []
+    hidden = 0
     home, left_out = folder.resolve(), apart.resolve()
     for here, folders, files in os.walk(folder, onerror=_unlisted):
         parent = Path(here)
+        hidden += sum(name.startswith(".") for name in (*folders, *files))
         shown = [name for name in folders if not name.startswith(".") and (parent / name).resolve() != left_out]
         links = [name for name in shown if (parent / name).is_symlink()]
         folders[:] = sorted(name for name in shown if name not in links)
         names = [*links, *(name for name in files if not name.startswith("."))]
         found += [_entry(folder, home, parent / name) for name in names]
-    return sorted(found, key=lambda entry: entry.name)
+    return Listing(sorted(found, key=lambda entry: entry.name), hidden)
 
 
 def _unlisted(error: OSError) -> None:
@@ -78,10 +93,10 @@ def _entry(folder: Path, home: Path, path: Path) -> Entry:
     return Entry(name, path)
 
 
-def read_table(path: Path) -> dict[str, TableRow]:
-    """Name of a file -> what the table says of it.
+def read_table(path: Path, files: Collection[str]) -> dict[str, TableRow]:
+    """Name of a file -> what the table says of it; `files` are the names that there are.
 
-    Raises DataError that names file, row and column; row 1 is the first below the header.
+    Raises DataError that names file, row and column of the first problems; row 1 is the first below the header.
     """
     header, *rows = _cells(path)
     for name in header:
@@ -91,43 +106,51 @@ def read_table(path: Path) -> dict[str, TableRow]:
         raise DataError(f"{path}: expected a column `file`, and every column once; got {', '.join(header)}")
     found: dict[str, TableRow] = {}
     first: dict[str, int] = {}
+    problems: list[str] = []
     for number, cells in enumerate(rows, 1):
-        if len(cells) != len(header):
-            raise DataError(f"{path}, row {number}: has {len(cells)} cells, the header has {len(header)}")
-        values = {column: _cell(path, number, column, text) for column, text in zip(header, cells, strict=True)}
+        values = {column: text.strip() for column, text in zip(header, cells, strict=False)}
+        if wrong := _row_problem(header, cells):
+            problems.append(f"row {number}{wrong}")
+            continue
         name = PurePosixPath(values.pop("file")).as_posix()
         if name in first:
-            raise DataError(f"{path}, row {number}, column file: {name!r} is that of row {first[name]}; keep one")
-        first[name] = number
-        found[name] = _row(path, number, values)
+            problems.append(f"row {number}, column file: {name!r} is that of row {first[name]}; keep one")
+        elif name not in files:
+            mend = "give its path relative to the folder, or delete the row"
+            problems.append(f"row {number}, column file: {name!r} is not in images.folder; {mend}")
+        first.setdefault(name, number)
+        flag = _FLAGS[values.pop("do_not_train", "").casefold()]
+        found[name] = TableRow(**values, do_not_train=flag)
+    if problems:
+        raise DataError(f"{path}, {_listed(problems)}")
     return found
 
 
-def check_known(path: Path, table: dict[str, TableRow], entries: list[Entry]) -> None:
-    """Raises DataError that names the first row of a file that is not in the folder."""
-    names = {entry.name for entry in entries}
-    for number, name in enumerate(table, 1):
-        if name not in names:
-            mend = "give its path relative to the folder, or delete the row"
-            raise DataError(f"{path}, row {number}, column file: {name!r} is not in images.folder; {mend}")
+def _listed(problems: Sequence[str]) -> str:
+    """The first of them in one line, so that a table is mended in few starts."""
+    more = len(problems) - _PROBLEMS_TOLD
+    return "; ".join(problems[:_PROBLEMS_TOLD]) + (f"; and {more} rows more" if more > 0 else "")
 
 
-def _row(path: Path, number: int, values: dict[str, str]) -> TableRow:
-    flag = values.pop("do_not_train", "").casefold()
-    if flag not in _FLAGS:
-        raise DataError(f"{path}, row {number}, column do_not_train: expected true or false, got {flag[:60]!r}")
-    url = values.get("url", "")
-    if url and not url.startswith(("http://", "https://")):
-        raise DataError(f"{path}, row {number}, column url: expected http:// or https://, got {url[:60]!r}")
-    return TableRow(**values, do_not_train=_FLAGS[flag])
+def _row_problem(header: Sequence[str], cells: Sequence[str]) -> str | None:
+    """What is wrong with a row by itself, in words that follow its number."""
+    if len(cells) != len(header):
+        return f": has {len(cells)} cells, the header has {len(header)}"
+    checks = ((column, _cell_problem(column, text)) for column, text in zip(header, cells, strict=True))
+    return next((f", column {column}: {problem}" for column, problem in checks if problem), None)
 
 
-def _cell(path: Path, number: int, column: str, text: str) -> str:
-    if column == "file" and not text.strip():
-        raise DataError(f"{path}, row {number}, column file: is blank; name the file, or delete the row")
+def _cell_problem(column: str, text: str) -> str | None:
+    bare = text.strip()
+    if column == "file" and not bare:
+        return "is blank; name the file, or delete the row"
     if problem := _unfit(text):
-        raise DataError(f"{path}, row {number}, column {column}: {problem}")
-    return text.strip()
+        return problem
+    if column == "do_not_train" and bare.casefold() not in _FLAGS:
+        return f"expected true or false, got {bare[:60]!r}"
+    if column == "url" and bare and not bare.startswith(("http://", "https://")):
+        return f"expected http:// or https://, got {bare[:60]!r}"
+    return None
 
 
 def _cells(path: Path) -> list[list[str]]:

@@ -45,6 +45,7 @@ class Ledger:
     """The cap that stopped a call, in words; none as long as none has."""
     made: list[Usage] = field(default_factory=list, init=False)
     """What was booked since the start."""
+    _answered: set[str] = field(default_factory=set, init=False)
 
     def __post_init__(self) -> None:
         repair(self.path)
@@ -60,6 +61,12 @@ class Ledger:
     def _add(self, row: Usage) -> None:
         self.calls += row.calls
         self.cost += row.cost or 0.0
+        if row.calls > row.failed:
+            self._answered.add(row.model)
+
+    def has_answered(self, model: str) -> bool:
+        """Whether a model has ever brought a text, in any start."""
+        return model in self._answered
 
     def affordable(self, bounds: Sequence[float]) -> int:
         """How many of the next calls fit under the caps, if each costs `bounds` at most; notes the cap if not all."""
@@ -159,15 +166,19 @@ def load_metered(settings: ModelSettings, ledger: Ledger, cache: Path | None) ->
     if not settings.model.startswith("openai:"):
         limits = Limits(max_rows=settings.max_concurrency)
         return MeteredModel(load_model(settings.model, limits=limits), settings, ledger)
-    model = load_model(
+    metered = MeteredModel(load_server(settings), settings, ledger)
+    return metered if cache is None else CachedModel(metered, cache)
+
+
+def load_server(settings: ModelSettings) -> Model:
+    """The model behind a server.  Raises ConfigError for an address that is none, or without a key."""
+    return load_model(
         settings.model,
         base_url=settings.base_url,
         max_concurrency=settings.max_concurrency,
         timeout_seconds=settings.timeout_seconds,
         max_retries=settings.max_retries,
     )
-    metered = MeteredModel(model, settings, ledger)
-    return metered if cache is None else CachedModel(metered, cache)
 
 
 def _unsent(request: Request, reached: str | None) -> Completion:

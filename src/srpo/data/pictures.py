@@ -59,15 +59,25 @@ class Picture:
 
 def open_picture(data: bytes, name: str, settings: ImageSettings) -> Picture:
     """Decode a picture without storing it.  Raises PictureRefused."""
+    with _opened(data, name, settings) as (image, changes):
+        image.load()
+        return _prepared(image, data, name, changes)
+
+
+def check_head(data: bytes, name: str, settings: ImageSettings) -> None:
+    """Look at what a file says of itself, without decoding pixels.  Raises PictureRefused."""
+    with _opened(data, name, settings):
+        pass
+
+
+@contextmanager
+def _opened(data: bytes, name: str, settings: ImageSettings) -> Iterator[tuple[PILImage.Image, list[str]]]:
+    """A file whose head is in order, and the changes that it needs.  Raises PictureRefused."""
     if not data:
         raise PictureRefused("empty", f"{name!r} holds no bytes")
     with decoding(name, data), PILImage.open(io.BytesIO(data), formats=FORMATS) as image:
         check_size(image, name, settings)
-        changes = []
-        if getattr(image, "is_animated", False):
-            changes.append(_first_frame(image, name))
-        image.load()
-        return _prepared(image, data, name, changes)
+        yield image, [_first_frame(image, name)] if getattr(image, "is_animated", False) else []
 
 
 @contextmanager

@@ -11,14 +11,14 @@ import hashlib
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from srpo.data.captions import draw_all
 from srpo.data.config import BuildConfig
 from srpo.data.folder import DatasetFolder
 from srpo.data.leakage import Corpus
 from srpo.data.licences import forbids
-from srpo.data.listing import Entry, TableRow, check_known, list_files, read_captions, read_table
+from srpo.data.listing import Entry, TableRow, list_files, read_captions, read_table
 from srpo.data.meter import Ledger
 from srpo.data.pictures import PictureRefused
 from srpo.data.render import Renderer
@@ -37,26 +37,37 @@ _PIXEL_BYTES: Final = 8
 """Red, green, blue and alpha of 16 bits each: no file of a picture needs more."""
 
 
+class GivenFiles(NamedTuple):
+    """Files of the user's folder."""
+
+    files: list[tuple[Entry, Given]]
+    """Each with what is said of it, in the order of the names."""
+    hidden: int
+    """Hidden files and folders, which are passed over."""
+
+
 def take_sources(config: BuildConfig, folder: DatasetFolder, bars: Bars, corpus: Corpus, ledger: Ledger) -> int:
     """Take over every picture that is not yet, and append to `sources.jsonl` and `rejected.jsonl`.
 
-    A picture that is near to one of a public benchmark is refused.  Returns how many captions wait for the renderer,
-    which failed on them; a later run asks again.
+    A picture that is near to one of a public benchmark is refused.  Stored ones that are gone or damaged are stored
+    again.  Returns how many captions wait for the renderer, which failed on them; a later run asks again.
 
     Raises ConfigError for a picture without licence or a folder, table or file of captions that is not there;
-    DataError for a table that does not fit, or a file that is another one than when it was taken; ModelError if the
-    renderer does not draw at all.
+    DataError for a table that does not fit, a file that is another one than when it was taken, or a damaged picture
+    that cannot be stored again; ModelError if the renderer does not draw at all.
     """
     taker = Taker(config, folder, corpus)
     if config.images.captions is not None and config.renderer is not None:
         captions = read_captions(Path(config.images.captions).expanduser())
+        taker.check_stored()
         return draw_all(captions, Renderer(config.renderer), taker, ledger, bars)
     _take_folder(config, taker, bars)
+    taker.check_stored()
     return 0
 
 
 def _take_folder(config: BuildConfig, taker: Taker, bars: Bars) -> None:
-    given = _given(config, taker.folder)
+    given = read_given(config, taker.folder).files
     done = sum(entry.name in taker.by_original for entry, _ in given)
     with bars("take pictures", len(given), done) as advance:
         for start in range(0, len(given), _CHUNK):
@@ -67,15 +78,29 @@ def _take_folder(config: BuildConfig, taker: Taker, bars: Bars) -> None:
             advance(new)
 
 
-def _given(config: BuildConfig, folder: DatasetFolder) -> list[tuple[Entry, Given]]:
-    """Files of the folder, each with what is said of it.  Raises ConfigError if one has no licence."""
-    entries, table_file = given_entries(config, folder), _table_file(config)
+def check_given(config: BuildConfig, folder: DatasetFolder) -> int:
+    """Look at folder, table and licences, or captions, before anything is written; returns what is hidden.
+
+    Raises ConfigError and DataError as `take_sources` would.
+    """
+    if config.images.captions is None:
+        return read_given(config, folder).hidden
+    read_captions(Path(config.images.captions).expanduser())
+    return 0
+
+
+def read_given(config: BuildConfig, folder: DatasetFolder) -> GivenFiles:
+    """Files that the user gives as pictures: all of the folder but the table.  None is opened.
+
+    Raises ConfigError if there is no such folder or a file has no licence, DataError for a table that does not fit.
+    """
+    table_file = _table_file(config)
+    entries, hidden = list_files(Path(config.images.folder or "").expanduser(), folder.path)
+    entries = [entry for entry in entries if table_file is None or entry.path.resolve() != table_file.resolve()]
     if not entries:
         home = config.images.folder
         raise DataError(f"{home}: holds no file; put pictures there, or name another folder (images.folder)")
-    table = {} if table_file is None else read_table(table_file)
-    if table_file is not None:
-        check_known(table_file, table, entries)
+    table = {} if table_file is None else read_table(table_file, {entry.name for entry in entries})
     given = [(entry, _about(table.get(entry.name, TableRow()), config)) for entry in entries]
     unlicensed = [entry.name for entry, about in given if not (about.licence or about.do_not_train)]
     if unlicensed:
@@ -83,14 +108,7 @@ def _given(config: BuildConfig, folder: DatasetFolder) -> list[tuple[Entry, Give
         raise ConfigError(
             f"images: {len(unlicensed)} of {len(given)} files have no licence, first {unlicensed[0]!r}; {mend}"
         )
-    return given
-
-
-def given_entries(config: BuildConfig, folder: DatasetFolder) -> list[Entry]:
-    """Files that the user gives as pictures: all of the folder but the table.  Raises ConfigError."""
-    table = _table_file(config)
-    entries = list_files(Path(config.images.folder or "").expanduser(), folder.path)
-    return [entry for entry in entries if table is None or entry.path.resolve() != table.resolve()]
+    return GivenFiles(given, hidden)
 
 
 def _table_file(config: BuildConfig) -> Path | None:
@@ -110,27 +128,32 @@ def _about(row: TableRow, config: BuildConfig) -> Given:
 def _take_file(entry: Entry, about: Given, taker: Taker) -> Source | Rejection | None:
     """The row of a file, or none if it was taken before.  Raises DataError if it has changed since."""
     try:
-        if entry.problem is not None:
-            raise PictureRefused(*entry.problem)
-        data, sha256 = _read(entry, taker)
+        data, sha256 = read_file(entry, taker.config)
         if entry.name in taker.by_original:
             taker.check_unchanged(entry.name, sha256, about, data)
             return None
-        if about.do_not_train:
-            raise PictureRefused("licence", f"{entry.name!r} is marked do_not_train; its source forbids training")
-        if why := forbids(about.licence):
-            raise PictureRefused("licence", f"{entry.name!r} is under {about.licence!r}, which {why}")
-        if data is None:
-            size = entry.path.stat().st_size
-            raise PictureRefused("too_large", f"{entry.name!r} has {size} bytes, more than any picture that is taken")
-        return taker.take(entry.name, data, about)
+        return taker.take(entry.name, check_allowed(entry, about, data), about)
     except PictureRefused as refused:
         return refuse_file(entry.name, refused)
 
 
-def _read(entry: Entry, taker: Taker) -> tuple[bytes | None, str]:
+def check_allowed(entry: Entry, about: Given, data: bytes | None) -> bytes:
+    """The bytes of a file that may be taken.  Raises PictureRefused if it may not be used, or has too many."""
+    if about.do_not_train:
+        raise PictureRefused("licence", f"{entry.name!r} is marked do_not_train; its source forbids training")
+    if why := forbids(about.licence):
+        raise PictureRefused("licence", f"{entry.name!r} is under {about.licence!r}, which {why}")
+    if data is None:
+        size = entry.path.stat().st_size
+        raise PictureRefused("too_large", f"{entry.name!r} has {size} bytes, more than any picture that is taken")
+    return data
+
+
+def read_file(entry: Entry, config: BuildConfig) -> tuple[bytes | None, str]:
     """Bytes of a file, or none if they are too many, and their SHA-256.  Raises PictureRefused."""
-    most = _PIXEL_BYTES * taker.config.images.max_pixels + _METADATA_BYTES
+    if entry.problem is not None:
+        raise PictureRefused(*entry.problem)
+    most = _PIXEL_BYTES * config.images.max_pixels + _METADATA_BYTES
     try:
         with entry.path.open("rb") as file:
             if entry.path.stat().st_size > most:

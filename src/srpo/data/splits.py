@@ -96,6 +96,17 @@ def assign_splits(
     return Splits(of, max(map(len, groups), default=0), straddling, torn)
 
 
+def wanted_sizes(shares: Mapping[str, float], total: int, seed: int) -> dict[str, int]:
+    """Whole sets per split that add up: each share rounded down, and one more for those that lose most by that.
+
+    Of equal ones those come first that come first when sets are placed.
+    """
+    sizes = {split: int(share * total + 1e-6) for split, share in shares.items()}
+    lost = {split: (round(shares[split] * total - sizes[split], 6), content_id(seed, split)) for split in shares}
+    more = sorted(shares, key=lost.__getitem__, reverse=True)[: total - sum(sizes.values())]
+    return {split: size + (split in more) for split, size in sizes.items()}
+
+
 def _join_requests(
     joined: _Joined, by_request: Mapping[str, list[str]], most: int, seed: int, earlier: Mapping[str, str]
 ) -> None:

@@ -15,7 +15,7 @@ from srpo.data.leakage import Corpus
 from srpo.data.near import within
 from srpo.data.pictures import Picture, PictureRefused, open_picture, perceptual_hash, pixel_hash, store_picture
 from srpo.errors import DataError
-from srpo.records import append_records, content_id, read_records, repair
+from srpo.records import append_records, content_id, file_sha256, read_records, repair
 from srpo.types.data import Rejection, Source
 
 _ID_DIGITS: Final = 16
@@ -48,6 +48,8 @@ class Taker:
         self._by_id: dict[str, Source] = {}
         self._by_phash: dict[str, list[Source]] = defaultdict(list)
         self._pixels: dict[str, str] = {}
+        self._whole: set[str] = set()
+        """Ids of sources whose stored files were looked at."""
         self._told: set[tuple[str, str]] = set()
         """Id and detail of every rejection."""
         for source in read_records(folder.sources, Source) if folder.sources.exists() else ():
@@ -78,15 +80,15 @@ class Taker:
 
         One that is not remembered does not count as known when the next one comes.
         """
-        source_id = hashlib.sha256(data).hexdigest()[:_ID_DIGITS]
-        if source_id in self._by_id:
-            raise PictureRefused("duplicate", f"{name!r} is the same file as {self._by_id[source_id].original!r}")
+        id = source_id(hashlib.sha256(data).hexdigest())
+        if id in self._by_id:
+            raise PictureRefused("duplicate", f"{name!r} is the same file as {self._by_id[id].original!r}")
         picture = open_picture(data, name, self.config.images)
         phash = perceptual_hash(picture.pixels)
         self._check_new(name, picture, phash)
         self._check_leak(name, phash)
         source = Source(
-            id=source_id,
+            id=id,
             image=store_picture(picture, self.folder.path),
             original=name,
             phash=phash,
@@ -95,19 +97,26 @@ class Taker:
         )
         if remember:
             self._add(source)
+            self._whole.add(id)
         return source
 
     def check_unchanged(self, name: str, sha256: str, given: Given, data: bytes | None) -> None:
         """Raises DataError if a file that was taken before is another one now, or other things are said of it."""
         source = self.by_original[name]
         mend = "take it back, or start a new dataset"
-        if source.id != sha256[:_ID_DIGITS]:
-            raise DataError(f"{name!r} has changed since it was taken ({source.id} -> {sha256[:_ID_DIGITS]}); {mend}")
+        if source.id != source_id(sha256):
+            raise DataError(f"{name!r} has changed since it was taken ({source.id} -> {source_id(sha256)}); {mend}")
         for key, value in asdict(given).items():
             if (old := getattr(source, key)) != value:
                 raise DataError(f"{name!r}: {key} was {old!r} when it was taken, and is {value!r} now; {mend}")
-        if data is not None and not (self.folder.path / source.image.path).is_file():
+        if not is_damaged(source, self.folder):
+            self._whole.add(source.id)
+        elif data is not None:
             store_picture(open_picture(data, name, self.config.images), self.folder.path)
+
+    def check_stored(self) -> None:
+        """Raises DataError if a picture that was taken is gone or damaged, and its file did not come back."""
+        check_stored([one for one in self._by_id.values() if one.id not in self._whole], self.folder)
 
     def _add(self, source: Source) -> None:
         self.by_original[source.original] = source
@@ -134,6 +143,22 @@ class Taker:
             raise PictureRefused("leakage", f"{name!r} is near to a picture of {', '.join(theirs[:5])}")
 
 
+def is_damaged(source: Source, folder: DatasetFolder) -> bool:
+    """Whether the stored file of a picture is gone or another one."""
+    path = folder.path / source.image.path
+    return not path.is_file() or file_sha256(path) != source.image.sha256
+
+
+def check_stored(sources: Iterable[Source], folder: DatasetFolder) -> None:
+    """Raises DataError that names the first picture whose stored file is gone or another one."""
+    damaged = [source for source in sources if is_damaged(source, folder)]
+    if damaged:
+        first = damaged[0]
+        mend = "put the file back there, or its original into images.folder"
+        problem = f"is gone or was changed ({len(damaged)} such pictures), and is not made again"
+        raise DataError(f"{folder.path / first.image.path}: the picture of {first.original!r} {problem}; {mend}")
+
+
 def _read_stored(path: Path, settings: ImageSettings) -> Picture:
     try:
         return open_picture(path.read_bytes(), path.name, settings)
@@ -141,6 +166,11 @@ def _read_stored(path: Path, settings: ImageSettings) -> Picture:
         raise DataError(f"{path}: cannot read ({error.strerror}); restore it, or start a new dataset") from None
     except PictureRefused as refused:
         raise DataError(f"{path}: {refused.detail}; restore it, or start a new dataset") from None
+
+
+def source_id(sha256: str) -> str:
+    """Id of the picture whose given file has this hash."""
+    return sha256[:_ID_DIGITS]
 
 
 def refusal_id(name: str) -> str:

@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from srpo.data.agents import AgentRole
-from srpo.data.chain.crew import PASSING, Crew
-from srpo.data.chain.items import CellItem, Dropped, Outcome, Waits, alive, ask_items, outcomes, path_of
+from srpo.data.chain.crew import Crew, may_pass
+from srpo.data.chain.items import CellItem, Dropped, Outcome, alive, ask_items, failed_call, outcomes, path_of
 from srpo.data.checks import Ballot, Wanted, decide
 from srpo.judge.ask import Question, Unlabelled
 from srpo.types import CONDENSED, Cell, Check, CheckName, DraftSet, Version
@@ -78,8 +78,8 @@ def _alone(crew: Crew, name: CheckName, items: Sequence[CellItem], questions: di
 
 def _unanswered(item: CellItem, name: CheckName, reading: Unlabelled) -> None:
     """Without a reply there is nothing to judge: the check is missing, unless the call may be made again."""
-    if reading.failure in PASSING:
-        item.end = Waits(reading.reason)
+    if may_pass(reading.failure):
+        item.end = failed_call(name, reading.reason)
     else:
         item.check(Check(name=name, state="missing", shown=f"({reading.reason})"))
 

@@ -14,17 +14,23 @@ from srpo.judge.base import JudgeItem
 from srpo.judge.model import ModelJudge
 from srpo.models import Model
 from srpo.records import content_id, seed_of
-from srpo.types import Part, Sampling, Verdict
+from srpo.types import Failure, Part, Sampling, Verdict
 
 OUTAGE: Final = 8
 """So many calls that all fail mean that a server is down or refuses us, not that the items are bad."""
 
+_ANSWERED: Final = "error: the server answered"
 _UNREACHED: Final = ("error: cannot reach", "error: not sent")
-_OWN_FAULT: Final = tuple(f"error: the server answered {status}:" for status in (400, 413, 415, 422))
-"""Answers that say no to one request: those that always fail come together in time, and must not stop every start."""
+_USELESS: Final = (
+    *(f"{_ANSWERED} {status}:" for status in (401, 403, 404)),
+    "error: the server's answer is not a chat completion",
+)
+"""Answers of a server that no request can be put to."""
 
-PASSING: Final = ("timeout", "error")
-"""Failures of a call that may be gone when it is made again; the others hang on the texts."""
+_OWN_FAULT: Final = tuple(f"{_ANSWERED} {status}:" for status in (400, 413, 415, 422))
+"""Answers that say no to one request, and would again: its set leaves the dataset."""
+
+_PASSING: Final = ("timeout", "error")
 
 
 class Crew:
@@ -35,6 +41,8 @@ class Crew:
         self.agents, self.config, self.ledger = agents, agents.config, ledger
         self._load = load
         self._models: dict[str, Model] = {}
+        self._working: set[str] = set()
+        """Names of models that have answered since the start, or the cache for them."""
 
     def ask(self, role: AgentRole, questions: Sequence[Question[Any]]) -> None:
         """Fill in the readings.  Raises ModelError if no server answers."""
@@ -57,8 +65,7 @@ class Crew:
         judge = ModelJudge(self._model(name), self.vote_sampling(number), prompts=own, seed=seed, **shown)
         self.ledger.role = f"judge_{part}"
         verdicts = judge.judge(items)
-        reasons = [v.reason if v.failure in PASSING else None for v in verdicts]
-        self._check(name, reasons)
+        self._check(name, [(v.failure, v.reason) for v in verdicts])
         return verdicts
 
     def judge_name(self, number: int) -> str:
@@ -86,26 +93,44 @@ class Crew:
             return
         self.ledger.role = role
         ask(self._model(name), questions)
-        self._check(name, [_passing(question) for question in questions])
+        readings = (question.reading for question in questions)
+        self._check(name, [(r.failure, r.reason) if isinstance(r, Unlabelled) else (None, "") for r in readings])
 
     def _model(self, name: str) -> Model:
         if name not in self._models:
             self._models[name] = self._load(name)
         return self._models[name]
 
-    def _check(self, name: str, reasons: Sequence[str | None]) -> None:
-        """Raises ModelError if all calls failed, and it is the server that failed them."""
-        failed = [reason for reason in reasons if reason is not None]
-        if not reasons or len(failed) < len(reasons) or any(reason.startswith((CAP, *_OWN_FAULT)) for reason in failed):
-            return
-        if len(failed) >= OUTAGE or all(reason.startswith(_UNREACHED) for reason in failed):
+    def _check(self, name: str, calls: Sequence[tuple[Failure | None, str]]) -> None:
+        """Raises ModelError if all calls failed, and it is the server that failed them.
+
+        A server that has answered anything since the start works: what it refuses then hangs on the request.
+        """
+        failed = [reason for failure, reason in calls if failure in _PASSING]
+        if len(failed) < len(calls):
+            self._working.add(name)
+        elif failed and not any(reason.startswith(CAP) for reason in failed) and self._is_down(name, failed):
             settings = self.config.models[name]
             where = settings.base_url if isinstance(settings.base_url, str) else settings.model
             problem = f"models.{name} ({where}): all {len(failed)} requests failed, first: {failed[0]}"
             raise ModelError(f"{problem}; what is finished is kept, run the same command again when it works")
 
+    def _is_down(self, name: str, failed: Sequence[str]) -> bool:
+        if all(reason.startswith(_UNREACHED) for reason in failed):
+            return True
+        if any(reason.startswith(_OWN_FAULT) for reason in failed):
+            # One that never fails otherwise is met again by every start, and must not stop them all.
+            known = self.ledger.has_answered(self.config.models[name].model)
+            return name not in self._working and (len(failed) >= OUTAGE or not known)
+        useless = all(reason.startswith(_USELESS) for reason in failed)
+        return len(failed) >= OUTAGE or (useless and name not in self._working)
 
-def _passing(question: Question[Any]) -> str | None:
-    """Why a call failed, if it did in a way that may pass."""
-    reading = question.reading
-    return reading.reason if isinstance(reading, Unlabelled) and reading.failure in PASSING else None
+
+def may_pass(failure: Failure) -> bool:
+    """Whether a call failed in a way that may be gone when it is made again; else it hangs on the texts."""
+    return failure in _PASSING
+
+
+def is_refused(reason: str) -> bool:
+    """Whether a call failed in a way that asking again cannot help."""
+    return reason.startswith(_OWN_FAULT)

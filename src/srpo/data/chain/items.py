@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from srpo.data.agents import AgentRole
-from srpo.data.chain.crew import PASSING, Crew
+from srpo.data.chain.crew import Crew, is_refused, may_pass
 from srpo.judge.ask import Question, Unlabelled
 from srpo.steps import SEGMENT_NAMES, body, join
 from srpo.types import Cell, Check, DataStage, Draft, DraftSet, ReasoningPath, Rejection
@@ -15,6 +15,9 @@ from srpo.types import Cell, Check, DataStage, Draft, DraftSet, ReasoningPath, R
 T = TypeVar("T")
 
 _LONGEST_DETAIL: Final = 1_000
+
+REFUSED_CALL: Final = "refused_call"
+"""Why a set is dropped whose request a server refuses for good."""
 
 
 @dataclass(frozen=True)
@@ -90,10 +93,15 @@ def ask_items(
 
 def ending(role: str, failure: Unlabelled) -> Dropped | Waits:
     """A call that failed may be made again; a reply that was refused or cannot be read drops the set."""
-    if failure.failure in PASSING:
-        return Waits(failure.reason)
+    if may_pass(failure.failure):
+        return failed_call(role, failure.reason)
     reason = "refused" if failure.failure == "refused" else "unreadable"
     return Dropped(reason, f"{role}: {failure.reason}")
+
+
+def failed_call(role: str, reason: str) -> Dropped | Waits:
+    """How a call that failed ends a set: with one that would fail again there is nothing to wait for."""
+    return Dropped(REFUSED_CALL, f"{role}: {reason}") if is_refused(reason) else Waits(reason)
 
 
 def path_of(bodies: Sequence[str], reply: str) -> ReasoningPath | None:
