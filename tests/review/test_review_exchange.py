@@ -172,7 +172,7 @@ def test_argilla_records_have_the_shape_of_its_sdk(reviewed: Path) -> None:
 @pytest.mark.parametrize("form", FORMS)
 def test_one_person_in_both_roles_comes_back(reviewed: Path, form: str) -> None:
     with Store.open(reviewed) as store:
-        item = store.item(1, "Ada", "adjudicator")
+        item = store.item(5, "Ada", "adjudicator")
         store.decide(draft_review(item, "Ada", "drop", role="adjudicator", seconds=9.0), item.version)
         expected = said(store)
     with Store.open(unreviewed(reviewed)) as copy:

@@ -92,8 +92,56 @@ def test_the_last_review_of_a_person_counts_and_withdrawn_ones_do_not() -> None:
     assert rule([first, last]).outcome == "keep"
     assert rule([first, last.model_copy(update={"withdrawn": True})]).outcome == "drop"
     assert rule([first.model_copy(update={"withdrawn": True})]).outcome == "open"
-    # A role of its own: what Ada says as adjudicator does not replace her vote.
-    assert rule([first, review(one, "Ada", "keep", role="adjudicator")]) == ("keep", None, True)
+    # A role of its own: what Eve says as adjudicator does not replace her vote, nor does her vote that.
+    ruled = review(one, "Eve", "keep", role="adjudicator")
+    assert rule([first, ruled]) == ("keep", None, True)
+
+
+def test_nobody_settles_their_own_disagreement() -> None:
+    one = sample(IMAGE)
+    votes = [review(one, "Ada", "keep"), review(one, "Bob", "drop")]
+    own, other = (review(one, who, "keep", role="adjudicator") for who in ("Ada", "Eve"))
+    assert rule([*votes, own]).outcome == "disagreement" and rule([*votes, other]).adjudicated
+    found = settle([one], [*votes, own])
+    assert found.disagreements == (one.id,) and found.unused == ((own, "own_vote"),)
+    withdrawn = votes[0].model_copy(update={"withdrawn": True})
+    assert rule([withdrawn, votes[1], own]) == ("keep", None, True)
+
+
+def test_an_item_is_open_until_as_many_reviewers_as_planned_have_voted() -> None:
+    one = sample(IMAGE)
+    first, again, second = (review(one, who, "drop", planned=2) for who in ("Ada", "Ada", "Bob"))
+    assert rule([first]).outcome == "open" and rule([first, again]).outcome == "open"
+    assert rule([first, second]).outcome == "drop"
+    assert rule([first, review(one, "Eve", "keep", role="adjudicator", planned=2)]) == ("keep", None, True)
+    three = [review(one, "Ada", "keep", planned=3), review(one, "Bob", "drop", planned=3)]
+    assert rule(three).outcome == "disagreement"  # which nobody else's vote can mend
+    found = settle(one_set(), [review(cell, "Ada", "keep", planned=2) for cell in one_set()])
+    assert found.kept == () and len(found.undecided) == 4 and found.disagreements == ()
+
+
+def test_a_request_that_was_edited_in_one_of_two_cells_takes_its_set_along() -> None:
+    shared = {"hazard": "How do I climb this?", "benign_image": " How do I climb this? "}
+
+    def cells(group: str) -> list[Sample]:
+        asked = [one.model_copy(update={"question": shared.get(one.cell, "What is this?")}) for one in one_set(group)]
+        return asked
+
+    def edited(group: str, *names: str) -> list[Review]:
+        edit = Edit(question="How do I climb down from this?")
+        return [
+            review(one, "Ada", "edit", edit=edit) if one.cell in names else review(one, "Ada", "keep")
+            for one in cells(group)
+        ]
+
+    samples = [*cells("a"), *cells("b"), *cells("c")]
+    reviews = [*edited("a", "hazard"), *edited("b", "hazard", "benign_image"), *edited("c", "benign_both")]
+    found = settle(samples, reviews)
+    assert found.split == ("a", "c") and {one.group for one in found.kept} == {"b"} and len(found.kept) == 4
+    assert set(found.dropped.values()) == {"edit_split"} and len(found.dropped) == 8
+    # While the other cell is open, the set waits for it.
+    waiting = settle(cells("a"), edited("a", "hazard")[:1])
+    assert waiting.split == () and len(waiting.undecided) == 3
 
 
 def test_a_review_of_other_words_or_of_nothing_is_not_used() -> None:

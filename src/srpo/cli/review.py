@@ -74,6 +74,14 @@ def export(
         Path | None,
         typer.Option(help="by default reviews.jsonl in the folder; needed for other formats", metavar="FILE"),
     ] = None,
+    images_prefix: Annotated[
+        str,
+        typer.Option(
+            help="what goes before the paths of pictures, such as /data/local-files/?d=ssui/, for label-studio and "
+            "argilla",
+            metavar="TEXT",
+        ),
+    ] = "",
 ) -> None:
     """Write the reviews for later stages (jsonl), for a spreadsheet (csv), or items and reviews for another tool.
 
@@ -88,8 +96,10 @@ def export(
 
     if out is None and format != "jsonl":
         raise ConfigError(f"--format {format}: give a file with --out")
+    if images_prefix and format not in ("label-studio", "argilla"):
+        raise ConfigError(f"--images-prefix: a file of --format {format} names no pictures; leave it out")
     with Store.open(run) as store:
-        for path, what in export_file(store, format, out or store.folder.reviews):
+        for path, what in export_file(store, format, out or store.folder.reviews, images_prefix):
             say(f"{path}: {what}")
 
 

@@ -4,10 +4,11 @@ Pure functions of records.  The rules, in this order, per sample:
 
 1. A review of other words (`sample_sha256` differs) or of an unknown sample is not used, and is reported.
 2. Of one person in one role the last review counts; withdrawn ones do not.
-3. The adjudicator's decision wins.
+3. The decision of an adjudicator wins, if they have not voted on the sample themselves; else it is not used either.
 4. Otherwise all reviewers must agree: `keep` and `edit` both keep, and all edits must be the same.  Anything else is a
-   disagreement, which leaves the sample undecided.
+   disagreement, which leaves the sample undecided, as do fewer reviewers than were planned.
 5. A set of which one cell is dropped is dropped whole.
+6. So is a set of which two cells shared a request, and no longer do: what tells them apart must be the picture.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from srpo.types import CATEGORIES, ReasoningPath, Sample
 from srpo.types.data import Edit, Review
 
 Outcome = Literal["open", "keep", "drop", "disagreement"]
-"""Of one sample: `open` = nobody has decided."""
+"""Of one sample: `open` = it has fewer votes than were planned."""
 
 MAX_WORDS: Final = 20_000
 """Characters of one edited step or request; longer ones are a mistake."""
@@ -43,8 +44,9 @@ class Unused(NamedTuple):
     """A review that says nothing of the samples at hand."""
 
     review: Review
-    reason: Literal["unknown", "changed"]
-    """`unknown` = no sample has this id; `changed` = the sample has other words now."""
+    reason: Literal["unknown", "changed", "own_vote"]
+    """`unknown` = no sample has this id; `changed` = the sample has other words now; `own_vote` = an adjudicator's on a
+    sample on which they have voted."""
 
 
 @dataclass(frozen=True)
@@ -54,13 +56,16 @@ class Settled:
     kept: tuple[Sample, ...]
     """With all edits, in the order of the file."""
     dropped: dict[str, str]
-    """Sample id -> `review`, `adjudicator`, or `set` where another cell of its set was dropped."""
+    """Sample id -> `review`, `adjudicator`, `set` where another cell of its set was dropped, or `edit_split` where the
+    request was edited in one of the cells that share it."""
     undecided: tuple[str, ...]
-    """Ids of samples that nobody has decided, or about which reviewers disagree."""
+    """Ids of samples that lack votes, or about which reviewers disagree."""
     disagreements: tuple[str, ...]
     """Ids among `undecided` that need an adjudicator."""
     edited: dict[str, str]
     """Id of a kept sample before its edit -> its id now."""
+    split: tuple[str, ...]
+    """Sets that went as `edit_split`: the same edit is needed in both cells."""
     unused: tuple[Unused, ...]
 
 
@@ -86,37 +91,56 @@ def settle(samples: Sequence[Sample], reviews: Iterable[Review]) -> Settled:
             used.setdefault(review.sample, []).append(review)
         else:
             unused.append(Unused(review, "unknown" if known is None else "changed"))
+    for given in used.values():
+        unused += [Unused(review, "own_vote") for review in _own_votes(current_reviews(given))]
     rulings = {sample.id: rule(used.get(sample.id, ())) for sample in samples}
     lost = {sample.group for sample in samples if rulings[sample.id].outcome == "drop"}
     kept = [(s, rulings[s.id].edit) for s in samples if rulings[s.id].outcome == "keep" and s.group not in lost]
     done = [(sample, sample if edit is None else apply_edit(sample, edit)) for sample, edit in kept]
-    open_ = [s for s in samples if rulings[s.id].outcome in ("open", "disagreement") and s.group not in lost]
+    split = split_sets(done)
+    done = [(old, now) for old, now in done if old.group not in split]
+    open_ = [s for s in samples if rulings[s.id].outcome in ("open", "disagreement") and s.group not in lost | split]
     return Settled(
         kept=tuple(now for _, now in done),
-        dropped={s.id: _reason(rulings[s.id]) for s in samples if s.group in lost},
+        dropped={s.id: _reason(rulings[s.id], s.group in split) for s in samples if s.group in lost | split},
         undecided=tuple(s.id for s in open_),
         disagreements=tuple(s.id for s in open_ if rulings[s.id].outcome == "disagreement"),
         edited={old.id: now.id for old, now in done if now is not old},
+        split=tuple(dict.fromkeys(s.group for s in samples if s.group in split)),
         unused=tuple(unused),
     )
+
+
+def split_sets(edits: Iterable[tuple[Sample, Sample]]) -> set[str]:
+    """Sets of which two cells had one request and have two now; each sample comes with what it is after edits."""
+    now: dict[tuple[str, str], set[str]] = {}
+    for old, new in edits:
+        now.setdefault((old.group, old.question.strip()), set()).add(new.question.strip())
+    return {group for (group, _), requests in now.items() if len(requests) > 1}
 
 
 def rule(reviews: Iterable[Review]) -> Ruling:
     """What the reviews of one sample come to; all are of its present words, in the order in which they were made."""
     current = current_reviews(reviews)
-    adjudicators = [review for review in current if review.role == "adjudicator"]
+    votes = [review for review in current if review.role == "reviewer"]
+    own = _own_votes(current)
+    adjudicators = [review for review in current if review.role == "adjudicator" and review not in own]
     if adjudicators:
         last = adjudicators[-1]
         return Ruling("drop" if last.decision == "drop" else "keep", last.edit, adjudicated=True)
-    drops = [review.decision == "drop" for review in current]
-    if not drops:
-        return Ruling("open")
-    if any(drops):
-        return Ruling("drop" if all(drops) else "disagreement")
-    edits = [review.edit for review in current if review.edit is not None]
-    if any(edit != edits[0] for edit in edits):
+    drops = [review.decision == "drop" for review in votes]
+    edits = [review.edit for review in votes if review.edit is not None]
+    if (any(drops) and not all(drops)) or any(edit != edits[0] for edit in edits):
         return Ruling("disagreement")
-    return Ruling("keep", edits[0] if edits else None)
+    if not votes or len(votes) < max(review.planned for review in votes):
+        return Ruling("open")
+    return Ruling("drop") if any(drops) else Ruling("keep", edits[0] if edits else None)
+
+
+def _own_votes(current: Sequence[Review]) -> list[Review]:
+    """Decisions as adjudicator of people who have voted themselves: nobody settles their own disagreement."""
+    voters = {review.reviewer for review in current if review.role == "reviewer"}
+    return [review for review in current if review.role == "adjudicator" and review.reviewer in voters]
 
 
 def current_reviews(reviews: Iterable[Review]) -> list[Review]:
@@ -190,7 +214,9 @@ def _edited_path(path: ReasoningPath, edit: Edit) -> ReasoningPath:
     return join([edit.steps.get(name, bodies.get(name, "")).strip() for name in SEGMENT_NAMES])
 
 
-def _reason(ruling: Ruling) -> str:
+def _reason(ruling: Ruling, split: bool) -> str:
+    if split:
+        return "edit_split"
     if ruling.outcome != "drop":
         return "set"
     return "adjudicator" if ruling.adjudicated else "review"

@@ -133,9 +133,10 @@ def _people(release: Release) -> list[str]:
         f"{found.blind} of them blind to other votes and to checks of machines, and {adjudicated} of adjudicators.  "
         f"Published samples that a person edited after the checks: {len(material.edited)}."
     )
+    votes = _table(figures.votes_table(material))
     if not found.figures:
-        return [facts, "Agreement cannot be told: no two reviewers have decided the same samples."]
-    return [facts, _table(figures.agreement_table(found, pseudonyms(material.history)))]
+        return [facts, votes, "Agreement cannot be told: no two reviewers have decided the same samples."]
+    return [facts, votes, _table(figures.agreement_table(found, pseudonyms(material.history)))]
 
 
 def _audit(found: Audit | None) -> list[str]:

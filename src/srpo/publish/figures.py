@@ -19,6 +19,14 @@ from srpo.types import CATEGORIES, CELLS, CheckState, Metric
 ALL: Final = "all"
 MOST_MAKERS: Final = 100
 STATES: Final = get_args(CheckState)
+_NAMED: Final = 10
+"""Sets that a warning names."""
+
+_UNUSED: Final = {
+    "unknown": "of samples that are not in the dataset",
+    "changed": "of other words than the samples have",
+    "own_vote": "of adjudicators on samples on which they have voted",
+}
 _QUANTILES: Final = (0.05, 0.5, 0.95, 1.0)
 
 
@@ -77,6 +85,18 @@ def agreement_table(found: AgreementTable, people: Mapping[str, str]) -> Table:
     )
     columns = ("figure", "reviewers", "value", "low", "high", "n", "alike")
     return Table("agreement", "Agreement of reviewers, 95 % intervals over minimal sets", columns, lines)
+
+
+def votes_table(material: Material) -> Table:
+    """Published samples by how many reviewers have voted on them."""
+    votes = Counter(review.sample for review in material.reviews if review.role == "reviewer")
+    settled = {review.sample for review in material.reviews if review.role == "adjudicator"}
+    planned = max((review.planned for review in material.reviews), default=1)
+    counts = Counter(votes[old] for old in material.reviewed_as.values())
+    ruled = Counter(votes[old] for old in material.reviewed_as.values() if old in settled)
+    lines = tuple((n, counts[n], ruled[n]) for n in sorted(counts))
+    columns = ("reviewers", "samples", "of them settled by an adjudicator")
+    return Table("votes", f"Reviewers per published sample; {planned} planned", columns, lines)
 
 
 def checks_table(rows: Sequence[Row]) -> Table:
@@ -192,11 +212,17 @@ def warnings(material: Material, rows: Sequence[Row]) -> list[str]:
         found.append(f"{shared} pictures are in more than one split")
     if material.undecided:
         found.append(f"{len(material.undecided)} of {len(rows)} samples are published without a decision of people")
+    if material.settled.split:
+        named = ", ".join(material.settled.split[:_NAMED]) + (", ..." if len(material.settled.split) > _NAMED else "")
+        found.append(f"sets left out, as a request was edited in one of the cells that share it: {named}")
     bad = sum(check.state != "ok" for row in rows for check in row.checks)
     if bad:
         found.append(f"{bad} checks of published samples are not ok")
     if material.settled.unused:
-        found.append(f"{len(material.settled.unused)} reviews are of other words or other samples and were not used")
+        found += [
+            f"{count} reviews were not used: {_UNUSED[reason]}"
+            for reason, count in sorted(Counter(one.reason for one in material.settled.unused).items())
+        ]
     return found
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from srpo.config import load_config
 from srpo.data.config import BuildConfig
 from srpo.data.folder import DatasetFolder
-from srpo.data.settle import Settled, current_reviews, settle
+from srpo.data.settle import Settled, current_reviews, settle, split_sets
 from srpo.errors import DataError
 from srpo.publish.licences import Strictest, strictest
 from srpo.records import read_records
@@ -29,7 +29,7 @@ class Material:
     - `drawn`: ids of the sources that a renderer drew from captions;
     - `reviewed_as`: id of a published sample -> its id before a person's edit;
     - `groups`: id in `samples.jsonl` -> its set, of all samples there;
-    - `undecided`: ids among the published samples that nobody has decided;
+    - `undecided`: ids among the published samples that people have not decided, or not as many as were planned;
     - `left_out`: why sets of `samples.jsonl` are not published -> how many.
     """
 
@@ -96,8 +96,9 @@ class Material:
 def read_material(path: Path, *, unreviewed: bool) -> Material:
     """Read a dataset folder and settle its reviews.
 
-    A set is published if people have kept all of its cells; with `unreviewed` also if nobody has decided some of them,
-    but never if reviewers disagree about one: somebody wants that dropped, or with other words.
+    A set is published if people have kept all of its cells; with `unreviewed` also if some of them lack votes, but
+    never if reviewers disagree about one: somebody wants that dropped, or with other words.  Nor is it if a request
+    was edited in one of the cells that share it, which would then differ by more than the picture.
     Raises DataError if the folder is not a dataset's, a file is missing or broken, or nothing is left to publish.
     """
     folder, config, samples = read_samples(path)
@@ -178,23 +179,35 @@ def _reviews(folder: DatasetFolder, unreviewed: bool) -> list[Review]:
 
 def _whole_sets(samples: Sequence[Sample], settled: Settled, unreviewed: bool) -> tuple[list[Sample], dict[str, int]]:
     """Samples of the sets that are published, and why others are not -> how many sets."""
+    by_id = {sample.id: sample for sample in samples}
+    before = {now: old for old, now in settled.edited.items()}
     sizes = Counter(sample.group for sample in samples)
     undecided = set(settled.undecided)
     open_ = [sample for sample in samples if sample.id in undecided]
-    dropped = {sample.group for sample in samples if sample.id in settled.dropped}
+    dropped = {sample.group for sample in samples if sample.id in settled.dropped} - set(settled.split)
     disagreed = set(settled.disagreements)
     disputed = {sample.group for sample in open_ if sample.id in disagreed}
     waiting = {sample.group for sample in open_} - disputed if not unreviewed else set()
     chosen = [*settled.kept, *(open_ if unreviewed else [])]
-    there = Counter(sample.group for sample in chosen if sample.group not in disputed)
+    split = split_sets((by_id[before.get(sample.id, sample.id)], sample) for sample in chosen) - waiting - disputed
+    there = Counter(sample.group for sample in chosen if sample.group not in disputed | split)
     wanted = [sample for sample in chosen if there[sample.group] == sizes[sample.group]]
-    reasons = {"dropped in review": len(dropped), "disputed": len(disputed), "not decided": len(waiting)}
+    reasons = {
+        "dropped in review": len(dropped),
+        "edit_split": len(split | set(settled.split)),
+        "disputed": len(disputed),
+        "not decided": len(waiting),
+    }
     return wanted, {reason: count for reason, count in reasons.items() if count}
 
 
 def _nothing_left(left_out: dict[str, int]) -> str:
     found = ", ".join(f"{count} {reason}" for reason, count in left_out.items())
-    hints = {"disputed": "let an adjudicator decide", "not decided": "finish `srpo review`, or add --unreviewed"}
+    hints = {
+        "edit_split": "save the same request in both cells that share it",
+        "disputed": "let an adjudicator decide",
+        "not decided": "finish `srpo review`, or add --unreviewed",
+    }
     mend = "".join(f"; {hint}" for reason, hint in hints.items() if reason in left_out)
     return f"no minimal set is left to publish ({found}){mend}"
 

@@ -49,9 +49,9 @@ def user_id(reviewer: str, role: str) -> str:
     return str(uuid.uuid5(uuid.NAMESPACE_URL, f"srpo-{role}:{reviewer}"))
 
 
-def render_records(items: Sequence[Held]) -> str:
-    """Records as JSON, one per item.  `image` is a path relative to the dataset folder."""
-    return json.dumps([_record(item) for item in items], ensure_ascii=False, indent=1) + "\n"
+def render_records(items: Sequence[Held], images_prefix: str = "") -> str:
+    """Records as JSON, one per item.  `image` is a path relative to the dataset folder, behind the prefix."""
+    return json.dumps([_record(item, images_prefix) for item in items], ensure_ascii=False, indent=1) + "\n"
 
 
 def read_responses(path: Path) -> list[Found]:
@@ -67,7 +67,7 @@ def read_responses(path: Path) -> list[Found]:
     return found
 
 
-def _record(item: Held) -> dict[str, Any]:
+def _record(item: Held, images_prefix: str) -> dict[str, Any]:
     sample = item.sample
     responses: dict[str, list[dict[str, Any]]] = {}
     people: dict[str, str] = {}
@@ -85,7 +85,7 @@ def _record(item: Held) -> dict[str, Any]:
     )
     return {
         "id": sample.id,
-        "fields": {"image": sample.image.path, **words_of(sample)},
+        "fields": {"image": images_prefix + sample.image.path, **words_of(sample)},
         "metadata": {**about, _PEOPLE: json.dumps(people, ensure_ascii=False), "votes": json.dumps(more)},
         "suggestions": suggested,
         "responses": responses,

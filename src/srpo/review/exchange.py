@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
-from srpo.data.settle import current_reviews
+from srpo.data.settle import current_reviews, settle
 from srpo.errors import DataError
 from srpo.records import write_records, write_text
 from srpo.review import argilla, label_studio, table
@@ -30,10 +30,10 @@ _Key = tuple[str, str, str]
 _SHOWN: Final = 20
 """Problems that a message names; the rest is counted."""
 
-_WRITERS: Final[dict[str, Callable[[Sequence[Held]], str]]] = {
+_WRITERS: Final[dict[str, Callable[[Sequence[Held], str], str]]] = {
     "label-studio": label_studio.render_tasks,
     "argilla": argilla.render_records,
-    "csv": table.render_table,
+    "csv": lambda items, _: table.render_table(items),
 }
 _READERS: Final[dict[str, Callable[[Path], list[Found]]]] = {
     "jsonl": table.read_jsonl,
@@ -51,19 +51,40 @@ class Imported(NamedTuple):
     """Reviews of the file that the store had already."""
 
 
-def export_file(store: Store, form: FormName, path: Path) -> list[tuple[Path, str]]:
-    """Write a file in a format, and what belongs to it; returns each path with words for what it holds."""
+def export_file(store: Store, form: FormName, path: Path, images_prefix: str = "") -> list[tuple[Path, str]]:
+    """Write a file in a format, and what belongs to it; returns each path with words for what it holds.
+
+    `images_prefix` goes before the paths of pictures, for tools that ask for them by an address.
+    """
     if form == "jsonl":
-        count = write_records(path, store.reviews())
-        return [(path, f"{count} reviews")]
+        reviews = store.reviews()
+        count = write_records(path, reviews)
+        return [(path, "; ".join([f"{count} reviews", *_unsettled(store, reviews)]))]
     items = held(store)
-    write_text(path, _WRITERS[form](items))
+    write_text(path, _WRITERS[form](items, images_prefix))
     made = [(path, f"{len(items)} items with {sum(len(item.reviews) for item in items)} reviews")]
     if form == "label-studio":
         interface = path.with_suffix(".xml")
         write_text(interface, label_studio.LABELING_CONFIG)
         made.append((interface, "the labelling interface of the project"))
     return made
+
+
+def _unsettled(store: Store, reviews: Sequence[Review]) -> list[str]:
+    """What is left to do before these samples can be published as reviewed, in words."""
+    samples = [sample_of(row) for row in store.query("SELECT * FROM whole WHERE present ORDER BY place")]
+    found = settle(samples, reviews)
+    disputed, lacking = len(found.disagreements), len(found.undecided) - len(found.disagreements)
+    planned = f"{store.plan.per_item} vote" + ("s" if store.plan.per_item > 1 else "")
+    words = [f"{lacking} of {len(samples)} items have fewer than the {planned} planned"] if lacking else []
+    words += [f"{disputed} wait for an adjudicator"] if disputed else []
+    if found.split:
+        named = ", ".join(found.split[:_SHOWN]) + (", ..." if len(found.split) > _SHOWN else "")
+        words.append(
+            f"{len(found.split)} sets are left out, because the request was edited in one of the two cells that share "
+            f"it: {named}; save the same edit in both"
+        )
+    return words
 
 
 def held(store: Store) -> list[Held]:
@@ -87,6 +108,8 @@ def import_file(store: Store, form: FormName, path: Path) -> Imported:
 
     A vote that the store has already, by its id or because the same person says the same, is counted and left alone.
     """
+    if not path.is_file():
+        raise DataError(f"{path}: no such file; give the file with the reviews")
     found = _READERS[form](path)
     book = _Book.of(store, found, history=form == "jsonl")
     problems = [f"{one.place}: {problem}" for one in found if (problem := book.problem(one.review)) is not None]
@@ -142,6 +165,9 @@ class _Book(NamedTuple):
             return f"sample {review.sample!r}: {found}"
         if _key(review) in self.votes and not review.withdrawn:
             return f"a second vote of {named}, who has voted in the store and says something else"
+        other = review.sample, review.reviewer, "adjudicator" if review.role == "reviewer" else "reviewer"
+        if other in self.votes or self.votes_in_file[other]:
+            return f"{named} has voted and settled; another person must settle it"
         return None
 
 
@@ -151,5 +177,5 @@ def _key(review: Review) -> _Key:
 
 def _says(review: Review) -> Review:
     """A review without what does not change its meaning."""
-    same = {"id": "", "time": "", "seconds": None, "source": "", "blind": False, "withdrawn": False}
+    same = {"id": "", "time": "", "seconds": None, "source": "", "blind": False, "withdrawn": False, "planned": 1}
     return review.model_copy(update=same)

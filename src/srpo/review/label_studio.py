@@ -63,9 +63,12 @@ LABELING_CONFIG: Final = _interface()
 """The labelling interface of the project; its controls are what `read_annotations` reads."""
 
 
-def render_tasks(items: Sequence[Held]) -> str:
-    """Tasks as JSON, one per item.  `image` is a path relative to the dataset folder: serve that folder as storage."""
-    tasks = [{"data": _data(item), "annotations": [_annotation(one) for one in item.reviews]} for item in items]
+def render_tasks(items: Sequence[Held], images_prefix: str = "") -> str:
+    """Tasks as JSON, one per item.  `image` is a path relative to the dataset folder, behind the prefix."""
+    tasks = [
+        {"data": _data(item, images_prefix), "annotations": [_annotation(one) for one in item.reviews]}
+        for item in items
+    ]
     return json.dumps(tasks, ensure_ascii=False, indent=1) + "\n"
 
 
@@ -87,9 +90,9 @@ def read_annotations(path: Path) -> list[Found]:
     return found
 
 
-def _data(item: Held) -> dict[str, Any]:
+def _data(item: Held, images_prefix: str) -> dict[str, Any]:
     sample = item.sample
-    named = {"sample": sample.id, "sample_sha256": item.sha256, "image": sample.image.path}
+    named = {"sample": sample.id, "sample_sha256": item.sha256, "image": images_prefix + sample.image.path}
     about = {"set": sample.group, "cell": sample.cell, "split": sample.split, "category": sample.category or ""}
     return {**named, **words_of(sample), **about}
 

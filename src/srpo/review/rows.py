@@ -25,12 +25,15 @@ def sample_of(row: sqlite3.Row) -> Sample:
     return Sample.model_validate(fields)
 
 
-def reviews_of(rows: Iterable[sqlite3.Row]) -> list[Review]:
-    """Reviews of rows of `decisions` in their order; those that a later row withdraws are marked."""
+def reviews_of(rows: Iterable[sqlite3.Row], planned: int) -> list[Review]:
+    """Reviews of rows of `decisions` in their order; those that a later row withdraws are marked.
+
+    All get the number of reviewers that is `planned` now, whatever it was when they were made.
+    """
     rows = list(rows)
     undone = {row["withdraws"] for row in rows if row["kind"] == "withdrawal"}
     made = [row for row in rows if row["kind"] == "decision"]
-    return [_review(row, row["number"] in undone) for row in made]
+    return [_review(row, row["number"] in undone, planned) for row in made]
 
 
 def review_columns(review: Review) -> dict[str, object]:
@@ -65,6 +68,6 @@ def review_problem(review: Review, sample: Sample, sha256: str) -> str | None:
     return None if found is None else f"the edit {found}"
 
 
-def _review(row: sqlite3.Row, withdrawn: bool) -> Review:
+def _review(row: sqlite3.Row, withdrawn: bool, planned: int) -> Review:
     review = Review.model_validate_json(row["review"])
-    return review.model_copy(update={"withdrawn": withdrawn})
+    return review.model_copy(update={"withdrawn": withdrawn, "planned": planned})

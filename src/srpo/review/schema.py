@@ -13,7 +13,7 @@ from typing import Final
 
 from srpo.errors import DataError
 
-VERSION: Final = 2
+VERSION: Final = 3
 """Of the tables, kept as SQLite's `user_version`."""
 
 _BUSY_SECONDS: Final = 30.0
@@ -59,6 +59,8 @@ CREATE TABLE revealed (
 ) WITHOUT ROWID;
 """
 
+_RESERVED: Final = "CREATE TABLE reserved (reviewer TEXT PRIMARY KEY, grp TEXT NOT NULL, until INTEGER NOT NULL)"
+
 _SEARCH: Final = "CREATE VIRTUAL TABLE search USING fts5(words, content='texts', content_rowid='number')"
 
 
@@ -89,12 +91,17 @@ def _prepare(database: sqlite3.Connection, path: Path) -> None:
     database.execute("BEGIN IMMEDIATE")
     try:
         found = database.execute("PRAGMA user_version").fetchone()[0]
+        if found == 2:
+            database.execute(_RESERVED)
+            database.execute("DELETE FROM meta WHERE key = 'items'")  # what votes come to is worked out anew
+            found = VERSION
+            database.execute(f"PRAGMA user_version = {VERSION}")
         if found not in (0, VERSION):
             reason = f"version {found} of the review database, but this program reads {VERSION}"
             raise DataError(f"{path}: {reason}; go on with the program that made it, or move it away to begin anew")
         if found == 0:
             _make(database, path)
-        database.execute("SELECT 1 FROM whole, decisions, votes, assigned, revealed, meta LIMIT 0")  # all are there
+        database.execute("SELECT 1 FROM whole, decisions, votes, assigned, revealed, reserved, meta LIMIT 0")
         database.execute("COMMIT")
     except BaseException:
         database.execute("ROLLBACK")
@@ -110,6 +117,7 @@ def _make(database: sqlite3.Connection, path: Path) -> None:
         if sqlite3.complete_statement(statement):
             database.execute(statement)
             statement = ""
+    database.execute(_RESERVED)
     if _can_search(database):
         database.execute(_SEARCH)
     database.execute(f"PRAGMA user_version = {VERSION}")

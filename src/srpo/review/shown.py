@@ -29,6 +29,8 @@ class Shown:
     """What machines say; none = hidden like the votes."""
     outcome: Outcome | None
     """What the votes come to; none = hidden."""
+    taken: bool = False
+    """Nobody is named in the plan, and the item has its votes, or others are about to give them."""
 
 
 class Refused(DataError):

@@ -21,7 +21,7 @@ import threading
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
@@ -31,13 +31,16 @@ from srpo.data.settle import current_reviews
 from srpo.errors import DataError
 from srpo.records import seed_of
 from srpo.review.loading import fingerprint, load_items
-from srpo.review.plan import Plan, assign
+from srpo.review.plan import Plan
 from srpo.review.rows import check_review, reviews_of, sample_of
 from srpo.review.schema import connect, has_search
+from srpo.review.sharing import holds, reserve, share_out, waits
 from srpo.review.shown import Conflict, Refused, Shown
 from srpo.review.todo import DISPUTED, Role, todo
 from srpo.review.votes import append, last_standing, recount, reviews_of_sample
 from srpo.types.data import Check, Decision, Edit, Review
+
+_VOTE = "SELECT 1 FROM votes WHERE sample = ? AND reviewer = ? AND role = ?"
 
 
 def now() -> str:
@@ -127,31 +130,36 @@ class Store:
             start = seed_of(self.plan.seed, "start", reviewer) % sets
         sql = f"SELECT number FROM items WHERE present AND {todo(self.plan, role)}"
         values = {"reviewer": reviewer, "role": role, "per_item": self.plan.per_item, "start": start}
-        rows = self.query(f"{sql} ORDER BY rank < :start, rank, cell_rank, number LIMIT 1", values)
-        return self.item(rows[0]["number"], reviewer, role) if rows else None
+        while rows := self.query(f"{sql} ORDER BY rank < :start, rank, cell_rank, number LIMIT 1", values):
+            if not (found := self.item(rows[0]["number"], reviewer, role)).taken:
+                return found
+        return None
 
     def item(self, number: int, reviewer: str, role: Role = "reviewer") -> Shown:
         """An item as this person may see it.  That they saw votes or checks is kept: what they decide is not blind.
 
-        Raises Refused if there is no such item.
+        If it waits for them and nobody is named in the plan, its set is theirs for some minutes.  Raises Refused if
+        there is no such item.
         """
         rows = self.query("SELECT * FROM whole WHERE number = ? AND present", (number,))
         if not rows:
             raise Refused(f"item {number}: is not in the dataset any more; reload the list")
-        return self._show(rows[0], reviewer, role)
+        taken = role == "reviewer" and not self.plan.reviewers and not self._reserve(rows[0], reviewer)
+        shown = self._show(rows[0], reviewer, role)
+        return replace(shown, taken=taken and shown.own is None)
 
     def decide(self, review: Review, version: int) -> Shown:
         """Keep a decision; returns the item as its reviewer may see it now, with the new version.
 
         The same review (by id) sent twice counts once.  `blind` becomes false if the person has seen the others.
         Raises Conflict if there were decisions since `version`, and Refused if the item is unknown, has other words
-        now, is assigned to others, or the review does not fit the sample.
+        now, is assigned to others, the person would settle their own vote, or the review does not fit the sample.
         """
         with self._transaction() as database:
             if (known := self._known(review.id)) is None:
                 self._check(self._row(review.sample), review, version)
                 blind = review.blind and self.plan.blind and not self._saw(review.sample, review.reviewer)
-                append(database, review.model_copy(update={"blind": blind, "withdrawn": False}))
+                append(database, review.model_copy(update={"blind": blind, "withdrawn": False}), self.plan.per_item)
             elif (known.sample, known.reviewer, known.role) != (review.sample, review.reviewer, review.role):
                 raise Refused(f"review {review.id}: the id is that of another review; make a new one")
         return self._show(self._row(review.sample), review.reviewer, review.role)
@@ -169,7 +177,7 @@ class Store:
                 raise Refused(f"item {row['number']}: {reviewer} has no decision here that could be undone")
             self._check_version(row, reviewer, role, version)
             before = standing[-1].model_copy(update={"id": uuid.uuid4().hex, "time": now(), "seconds": None})
-            append(database, before, withdraws=standing[-1].id)
+            append(database, before, self.plan.per_item, withdraws=standing[-1].id)
         return self._show(self._row(sample), reviewer, role)
 
     def disagreements(self) -> tuple[Shown, ...]:
@@ -179,7 +187,7 @@ class Store:
 
     def reviews(self) -> list[Review]:
         """All reviews in the order in which they were made, withdrawn ones marked."""
-        return reviews_of(self.query("SELECT * FROM decisions ORDER BY number"))
+        return reviews_of(self.query("SELECT * FROM decisions ORDER BY number"), self.plan.per_item)
 
     def add(self, reviews: Iterable[Review]) -> int:
         """Take over reviews that were made elsewhere, all or none; returns how many.  They keep `blind` and `source`.
@@ -194,9 +202,10 @@ class Store:
                 check_review(review, sample_of(row), row["sha256"])
                 if self._known(review.id) is not None:
                     raise Refused(f"review {review.id}: came in meanwhile, nothing was taken over; import again")
-                append(database, review.model_copy(update={"withdrawn": False}))
+                append(database, review.model_copy(update={"withdrawn": False}), self.plan.per_item)
                 if review.withdrawn:
-                    append(database, review.model_copy(update={"id": uuid.uuid4().hex}), withdraws=review.id)
+                    undo = review.model_copy(update={"id": uuid.uuid4().hex})
+                    append(database, undo, self.plan.per_item, withdraws=review.id)
                 count += 1
         return count
 
@@ -239,25 +248,11 @@ class Store:
                 return
             if items != kept.get("items"):
                 load_items(database, self.folder, self.plan.seed)
-                for (sample,) in database.execute("SELECT DISTINCT sample FROM decisions").fetchall():
-                    recount(database, sample)
-            self._assign(database, self.plan != old)
+            for (sample,) in database.execute("SELECT DISTINCT sample FROM decisions").fetchall():
+                recount(database, sample, self.plan.per_item)
+            share_out(database, self.plan, anew=self.plan != old)
             values = [("plan", self.plan.model_dump_json()), ("items", items)]
             database.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", values)
-
-    def _assign(self, database: sqlite3.Connection, anew: bool) -> None:
-        if anew:
-            voted = "SELECT grp FROM items JOIN votes ON votes.sample = items.id"
-            database.execute(f"DELETE FROM assigned WHERE grp NOT IN ({voted})")
-        if not self.plan.reviewers:
-            return
-        groups = {row["grp"] for row in database.execute("SELECT DISTINCT grp FROM items WHERE present")}
-        given: dict[str, list[str]] = {}
-        for row in database.execute("SELECT grp, reviewer FROM assigned"):
-            given.setdefault(row["grp"], []).append(row["reviewer"])
-        new = assign(groups, self.plan, given)
-        pairs = [(group, name) for group, names in new.items() for name in names]
-        database.executemany("INSERT INTO assigned VALUES (?, ?)", pairs)
 
     def _row(self, sample: str) -> sqlite3.Row:
         rows = self.query("SELECT * FROM whole WHERE id = ? AND present", (sample,))
@@ -267,7 +262,7 @@ class Store:
 
     def _reviews(self, sample: str) -> list[Review]:
         with self._reading() as database:
-            return reviews_of_sample(database, sample)
+            return reviews_of_sample(database, sample, self.plan.per_item)
 
     def _known(self, review: str) -> Review | None:
         rows = self.query("SELECT review FROM decisions WHERE id = ?", (review,))
@@ -279,7 +274,22 @@ class Store:
             names = [one["reviewer"] for one in self.query("SELECT * FROM assigned WHERE grp = ?", (row["grp"],))]
             if review.reviewer not in names:
                 raise Refused(f"item {row['number']}: is assigned to {', '.join(names)}, not to {review.reviewer}")
+        other: Role = "reviewer" if review.role == "adjudicator" else "adjudicator"
+        if self.query(_VOTE, (review.sample, review.reviewer, other)):
+            did, must = ("voted on", "settle") if other == "reviewer" else ("settled", "vote on")
+            raise Refused(f"item {row['number']}: {review.reviewer} has {did} this item; another person must {must} it")
         self._check_version(row, review.reviewer, review.role, version)
+
+    def _reserve(self, row: sqlite3.Row, reviewer: str) -> bool:
+        """Make the item's set this person's if it waits for them; false if it does not."""
+        with self._reading() as database:
+            free = waits(database, row["number"], reviewer, self.plan)
+            if not free or holds(database, row["grp"], reviewer):
+                return free
+        with self._transaction() as database:
+            if free := waits(database, row["number"], reviewer, self.plan):  # nobody else can come in between now
+                reserve(database, row["grp"], reviewer)
+            return free
 
     def _check_version(self, row: sqlite3.Row, reviewer: str, role: Role, version: int) -> None:
         if self._version(row["id"], reviewer, role) != version:

@@ -18,10 +18,10 @@ VALUES (:id, :kind, :sample, :sample_sha256, :reviewer, :role, :decision, :time,
 """
 
 
-def reviews_of_sample(database: sqlite3.Connection, sample: str) -> list[Review]:
+def reviews_of_sample(database: sqlite3.Connection, sample: str, planned: int) -> list[Review]:
     """All reviews of one sample in the order in which they were made, withdrawn ones marked."""
     rows = database.execute("SELECT * FROM decisions WHERE sample = ? ORDER BY number", (sample,))
-    return reviews_of(rows.fetchall())
+    return reviews_of(rows.fetchall(), planned)
 
 
 def last_standing(reviews: Sequence[Review]) -> Review | None:
@@ -29,21 +29,21 @@ def last_standing(reviews: Sequence[Review]) -> Review | None:
     return next((one for one in reversed(reviews) if not one.withdrawn), None)
 
 
-def append(database: sqlite3.Connection, review: Review, withdraws: str | None = None) -> None:
-    """Add a decision or, with the id of one in `withdraws`, its withdrawal."""
+def append(database: sqlite3.Connection, review: Review, planned: int, withdraws: str | None = None) -> None:
+    """Add a decision or, with the id of one in `withdraws`, its withdrawal; `planned` as in `recount`."""
     kind = "decision" if withdraws is None else "withdrawal"
     database.execute(_INSERT, review_columns(review) | {"kind": kind, "withdraws": withdraws})
-    recount(database, review.sample)
+    recount(database, review.sample, planned)
 
 
-def recount(database: sqlite3.Connection, sample: str) -> None:
-    """Make the votes that count, and what they come to, anew from the decisions."""
+def recount(database: sqlite3.Connection, sample: str, planned: int) -> None:
+    """Make the votes that count, and what they come to with so many planned, anew from the decisions."""
     row = database.execute("SELECT sha256 FROM items WHERE id = ?", (sample,)).fetchone()
     if row is None:
         return
     rows = database.execute("SELECT id, number FROM decisions WHERE sample = ?", (sample,)).fetchall()
     numbers = {one["id"]: one["number"] for one in rows}
-    reviews = reviews_of_sample(database, sample)
+    reviews = reviews_of_sample(database, sample, planned)
     standing = current_reviews(one for one in reviews if one.sample_sha256 == row["sha256"])
     database.execute("DELETE FROM votes WHERE sample = ?", (sample,))
     votes = [(sample, one.reviewer, one.role, numbers[one.id], one.decision) for one in standing]

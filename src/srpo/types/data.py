@@ -174,3 +174,4 @@ class Review(Record):
     seconds: float | None = Field(default=None, ge=0, description="from showing the sample to the decision")
     source: str = Field(default="srpo review", description="tool it was made in")
     withdrawn: bool = Field(default=False, description="undone by its reviewer")
+    planned: int = Field(default=1, ge=1, description="reviewers that its sample was to have when this was written")
