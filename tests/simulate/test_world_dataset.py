@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import multiprocessing
 import random
+import re
+import shlex
 import socket
 import threading
 import time
@@ -14,17 +16,18 @@ from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
-from world_process import get
+from world_process import get, serving_world
 
 from srpo.cli import app
 from srpo.data.folder import DatasetFolder
 from srpo.errors import DataError
 from srpo.progress import silent
 from srpo.records import read_records
+from srpo.runs import RunFolder
 from srpo.simulate.checks import ChecksReport
 from srpo.simulate.dataset import WorldDataset, make_dataset, serving
 from srpo.simulate.reviewers import SimulatedReviewers
-from srpo.types import DraftSet, Rejection, Sample
+from srpo.types import Contrast, DraftSet, Rejection, Sample, Verdict
 from srpo.world.pool import write_pool
 
 PLAN = WorldDataset(Path(), sets=3, agent_errors=0.0, judge_errors=0.0, failures=0.01, seed=1, pictures=6)
@@ -77,6 +80,35 @@ def test_a_second_start_asks_nothing(whole: Path) -> None:
     again = CliRunner().invoke(app, command(whole))
     assert again.exit_code == 0 and {path: path.read_bytes() for path in files} == files
     assert published(whole) == before
+
+
+def stages_of_the_page(samples: Path, run: Path, url: str) -> dict[str, list[str]]:
+    """Stage -> its command in the documents, with other places."""
+    page = (Path(__file__).parents[2] / "docs" / "ssui_world.md").read_text(encoding="utf-8")
+    lines = re.findall(r"^    srpo (.* ?runs/mine.*)$", page, re.MULTILINE)
+    own = {"/tmp/ssui-world/published/samples.jsonl": samples, "runs/mine": run, "http://127.0.0.1:8000/v1": url}
+    found = {}
+    for line in lines:
+        for name, value in own.items():
+            line = line.replace(name, str(value))
+        found[line.partition(" ")[0]] = shlex.split(line)
+    return found
+
+
+def test_what_is_published_trains_as_the_page_says(whole: Path, tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "run")
+    small = ["explore.branches_per_prefix=2", "train.max_steps=2", "train.gradient_accumulation_steps=1"]
+    with serving_world(whole / "pool", "--judge-errors", "0") as url:
+        stages = stages_of_the_page(whole / "published" / "samples.jsonl", run.path, url)
+        assert list(stages) == ["init", "explore", "judge", "train", "evaluate", "report"]
+        stages["init"] += [*small, "evaluate.splits=[train]"]  # so few sets are all for training
+        for stage in ("init", "explore", "judge", "train"):
+            result = CliRunner().invoke(app, stages[stage])
+            assert result.exit_code == 0, result.output + repr(result.exception)
+    verdicts = read_records(run.verdicts, Verdict)
+    assert {(row.part, row.failure) for row in verdicts} == {("answer", None)}, "the server knows every picture"
+    assert read_records(run.contrasts, Contrast)
+    assert (run.path / "checkpoint" / "final").is_dir()
 
 
 def first(folder: Path, pattern: str) -> bool:
