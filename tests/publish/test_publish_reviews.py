@@ -14,7 +14,7 @@ from srpo.progress import silent
 from srpo.publish import Published, PublishPlan, publish
 from srpo.records import read_records, write_records
 from srpo.review.store import Store
-from srpo.types import Review, Sample, Source
+from srpo.types import Edit, Review, Sample, Source
 
 
 @pytest.fixture(scope="module")
@@ -86,3 +86,46 @@ def test_pictures_that_were_drawn_as_counterparts_are_published(folder, tmp_path
     write_records(folder.rendered, sources[-1:])
     found = again(folder, tmp_path / "out")
     assert found.publication.sets == 2 and "rendered.jsonl" in found.publication.inputs
+
+
+def test_one_vote_of_two_that_were_planned_decides_nothing(folder, tmp_path):
+    samples = read_records(folder.samples, Sample)
+    first = {one.id for one in samples if one.group == samples[-1].group}  # of that set only Anna has voted
+    kept = [one for one in read_records(folder.reviews, Review) if one.reviewer < "B" or one.sample not in first]
+    planned = [one.model_copy(update={"planned": 2}) for one in kept]
+    write_records(folder.reviews, planned)
+    assert again(folder, tmp_path / "out").publication.sets == 1
+    page = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+    assert "| review | not decided | 1 |" in page and "Reviewers per published sample; 2 planned" in page
+    assert "| 2 | 4 | 0 |" in page
+    assert again(folder, tmp_path / "all", unreviewed=True).publication.sets == 2
+    page = (tmp_path / "all" / "README.md").read_text(encoding="utf-8")
+    assert "| 1 | 4 | 0 |" in page and "| 2 | 4 | 0 |" in page
+    # What the one person wants dropped is not published as undecided.
+    drop = [one.model_copy(update={"decision": "drop"}) if one.sample == samples[-1].id else one for one in planned]
+    write_records(folder.reviews, drop)
+    found = again(folder, tmp_path / "third", unreviewed=True)
+    assert found.publication.sets == 1
+
+
+def test_a_set_whose_shared_request_was_edited_in_one_cell_is_not_published(folder, tmp_path):
+    samples = read_records(folder.samples, Sample)
+    group = [one for one in samples if one.group == samples[-1].group]
+    pair = next([one, two] for one in group for two in group if one.id < two.id and one.question == two.question)
+    edit = Edit(question="What about this, then?")
+    changed = {"decision": "edit", "edit": edit}
+
+    def edited(*ids: str) -> list[Review]:
+        found = read_records(folder.reviews, Review)
+        return [one.model_copy(update=changed) if one.sample in ids else one for one in found]
+
+    reviews = read_records(folder.reviews, Review)
+    write_records(folder.reviews, edited(pair[0].id))
+    found = again(folder, tmp_path / "out")
+    assert found.publication.sets == 1 and any(group[0].group in words for words in found.warnings)
+    assert "| review | edit\\_split | 1 |" in (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+    write_records(folder.reviews, [one for one in edited(pair[0].id) if one.sample != pair[1].id])
+    assert again(folder, tmp_path / "half", unreviewed=True).publication.sets == 1  # half a pair would go out
+    write_records(folder.reviews, reviews)
+    write_records(folder.reviews, edited(pair[0].id, pair[1].id))
+    assert again(folder, tmp_path / "both").publication.sets == 2

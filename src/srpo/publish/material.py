@@ -97,8 +97,8 @@ def read_material(path: Path, *, unreviewed: bool) -> Material:
     """Read a dataset folder and settle its reviews.
 
     A set is published if people have kept all of its cells; with `unreviewed` also if some of them lack votes, but
-    never if reviewers disagree about one: somebody wants that dropped, or with other words.  Nor is it if a request
-    was edited in one of the cells that share it, which would then differ by more than the picture.
+    never if somebody wants one dropped or with other words and the rest do not agree, or have not voted.  Nor is it if
+    a request was edited in one of the cells that share it, which would then differ by more than the picture.
     Raises DataError if the folder is not a dataset's, a file is missing or broken, or nothing is left to publish.
     """
     folder, config, samples = read_samples(path)
@@ -106,9 +106,11 @@ def read_material(path: Path, *, unreviewed: bool) -> Material:
     settled = settle(samples, reviews)
     unused = {id(one.review) for one in settled.unused}
     history = tuple(review for review in reviews if id(review) not in unused)
-    wanted, left_out = _whole_sets(samples, settled, unreviewed)
+    counting = _counting(history)
+    wishes = {review.sample for review in counting if review.decision != "keep"}
+    wanted, left_out = _whole_sets(samples, settled, wishes if unreviewed else None)
     if not wanted:
-        raise DataError(f"{folder.samples}: {_nothing_left(left_out)}")
+        raise DataError(f"{folder.samples}: {_nothing_left(left_out, unreviewed)}")
     given, counterparts = _sources(folder)
     drawn = [*counterparts, *(given if config.images.captions is not None else [])]
     before = {now: old for old, now in settled.edited.items()}
@@ -125,7 +127,7 @@ def read_material(path: Path, *, unreviewed: bool) -> Material:
         sources={one.id: one for one in (*given, *counterparts)},
         drawn=frozenset(one.id for one in drawn),
         history=history,
-        reviews=_counting(history),
+        reviews=counting,
         settled=settled,
         reviewed_as={sample.id: before.get(sample.id, sample.id) for sample in ordered},
         groups={sample.id: sample.group for sample in samples},
@@ -177,8 +179,14 @@ def _reviews(folder: DatasetFolder, unreviewed: bool) -> list[Review]:
     return found or []
 
 
-def _whole_sets(samples: Sequence[Sample], settled: Settled, unreviewed: bool) -> tuple[list[Sample], dict[str, int]]:
-    """Samples of the sets that are published, and why others are not -> how many sets."""
+def _whole_sets(
+    samples: Sequence[Sample], settled: Settled, wishes: set[str] | None
+) -> tuple[list[Sample], dict[str, int]]:
+    """Samples of the sets that are published, and why others are not -> how many sets.
+
+    `wishes`: samples that somebody wants dropped or with other words; of those that are not decided, the others are
+    published too.  None = only what is decided.
+    """
     by_id = {sample.id: sample for sample in samples}
     before = {now: old for old, now in settled.edited.items()}
     sizes = Counter(sample.group for sample in samples)
@@ -187,10 +195,10 @@ def _whole_sets(samples: Sequence[Sample], settled: Settled, unreviewed: bool) -
     dropped = {sample.group for sample in samples if sample.id in settled.dropped} - set(settled.split)
     disagreed = set(settled.disagreements)
     disputed = {sample.group for sample in open_ if sample.id in disagreed}
-    waiting = {sample.group for sample in open_} - disputed if not unreviewed else set()
-    chosen = [*settled.kept, *(open_ if unreviewed else [])]
-    split = split_sets((by_id[before.get(sample.id, sample.id)], sample) for sample in chosen) - waiting - disputed
-    there = Counter(sample.group for sample in chosen if sample.group not in disputed | split)
+    waiting = {sample.group for sample in open_ if wishes is None or sample.id in wishes} - disputed
+    chosen = [sample for sample in (*settled.kept, *open_) if sample.group not in disputed | waiting]
+    split = split_sets((by_id[before.get(sample.id, sample.id)], sample) for sample in chosen)
+    there = Counter(sample.group for sample in chosen if sample.group not in split)
     wanted = [sample for sample in chosen if there[sample.group] == sizes[sample.group]]
     reasons = {
         "dropped in review": len(dropped),
@@ -201,12 +209,12 @@ def _whole_sets(samples: Sequence[Sample], settled: Settled, unreviewed: bool) -
     return wanted, {reason: count for reason, count in reasons.items() if count}
 
 
-def _nothing_left(left_out: dict[str, int]) -> str:
+def _nothing_left(left_out: dict[str, int], unreviewed: bool) -> str:
     found = ", ".join(f"{count} {reason}" for reason, count in left_out.items())
     hints = {
         "edit_split": "save the same request in both cells that share it",
         "disputed": "let an adjudicator decide",
-        "not decided": "finish `srpo review`, or add --unreviewed",
+        "not decided": "finish `srpo review`" + ("" if unreviewed else ", or add --unreviewed"),
     }
     mend = "".join(f"; {hint}" for reason, hint in hints.items() if reason in left_out)
     return f"no minimal set is left to publish ({found}){mend}"
