@@ -63,6 +63,15 @@ class Person:
         if self.role == "reviewer" and store.plan.reviewers and self.name not in store.plan.reviewers:
             raise Refused(f"{self.name} is not among the reviewers: {', '.join(store.plan.reviewers)}")
 
+    @staticmethod
+    def problem(store: Store, name: str, role: str) -> dict[str, Any]:
+        """Why a person cannot review here, as an answer: a name that does not fit is no fault of the page."""
+        try:
+            Person(store, name, role)
+        except Refused as error:
+            return {"problem": str(error)}
+        return {"problem": None}
+
     def listing(self, query: dict[str, str]) -> dict[str, Any]:
         """Numbers of the items that fit a filter."""
         found = browse.numbers(self._store, _parse(Filter, query), self.name, self.role)

@@ -82,6 +82,10 @@ def _add_reading(app: FastAPI, store: Store) -> None:
     async def session() -> Response:
         return await _answered(lambda: session_view(store))
 
+    @app.get("/api/who")
+    async def who(request: Request) -> Response:
+        return await _answered(lambda: Person.problem(store, *person(request.headers)))
+
     @app.get("/api/list")
     async def listing(request: Request) -> Response:
         return await _answered(lambda: _person(store, request).listing(dict(request.query_params)))

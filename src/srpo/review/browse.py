@@ -72,6 +72,14 @@ def mates(store: Store, number: int) -> list[int]:
     return store.column(sql, (number,))
 
 
+def same_request(store: Store, number: int) -> list[int]:
+    """Numbers of the other items of the set with this item's request, which an edit of it must not part."""
+    sql = """SELECT other.number FROM whole AS one JOIN whole AS other ON other.grp = one.grp AND other.present
+      AND other.number != one.number AND trim(other.question) = trim(one.question)
+      WHERE one.number = ? ORDER BY other.cell_rank"""
+    return store.column(sql, (number,))
+
+
 def progress(store: Store, reviewer: str, role: Role) -> Progress:
     """How far this person is, and all together."""
     values = {"reviewer": reviewer, "role": role, "per_item": store.plan.per_item}

@@ -53,6 +53,8 @@ def item_view(store: Store, shown: Shown, reviewer: str, role: Role) -> dict[str
         "votes": None if shown.votes is None else [_review_view(vote) for vote in shown.votes],
         "checks": None if shown.checks is None else [_check_view(check) for check in shown.checks],
         "outcome": shown.outcome,
+        "taken": shown.taken,
+        "same_request": browse.same_request(store, shown.number),
         "set": [{"number": row["number"], "cell": row["cell"], "own": row["own"]} for row in others],
     }
 

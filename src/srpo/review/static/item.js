@@ -44,13 +44,15 @@ function part(name, number, label, original, act) {
   const shown = open ? editor(name, label, original, value, act)
     : changed ? showDiff(original, value)
     : make("p", { class: "text", dir: "auto" }, original);
+  const shared = name === "question" && (open || changed) && page.item.same_request.length > 0;
   return make("section", { class: "part" + (wrong ? " wrong" : ""), "data-part": name, "aria-label": label },
     make("header", null,
       make("h3", null, label, changed && make("span", { class: "mark" }, "edited"), wrong && make("span", { class: "mark" }, "✕ first wrong step")),
       make("span", { class: "tools" },
         name !== "question" && make("button", { type: "button", class: "quiet", "aria-pressed": wrong, click: () => act.wrong(name) }, wrong ? "Not wrong" : "First wrong"),
         make("button", { type: "button", class: "quiet", "aria-expanded": open, click: () => (open ? act.close(name) : act.edit(name)) }, open ? "Close" : "Edit", make("kbd", null, number)))),
-    shown);
+    shown,
+    shared && make("p", { class: "soft small", id: "shared" }, "Item " + page.item.same_request.join(", ") + " of this set has the same request and needs the same edit, or the set is left out.  Save edit opens it with your words in the form."));
 }
 
 export function itemView(item, act) {

@@ -6,7 +6,7 @@ import { byId, fill, make, say } from "./dom.js";
 import { keyTable, listen } from "./keys.js";
 import { buildFilters, turn } from "./list.js";
 import { page } from "./state.js";
-import { act, refresh } from "./work.js";
+import { act, exists, refresh } from "./work.js";
 
 const NARROW = matchMedia("(max-width: 62rem)");
 const addressed = () => Number(/^#item=(\d{1,15})$/.exec(location.hash)?.[1]) || undefined;
@@ -44,10 +44,10 @@ async function begin(event) {
 
 async function enter() {
   page.item = null;
-  await refresh(addressed()).catch(async (problem) => {
-    if (addressed() === undefined || problem.status !== 400) throw problem;
-    await refresh(); // the item of the address is gone
-  });
+  const { problem } = await get("/api/who");
+  if (problem) throw new Error(problem);
+  const number = addressed();
+  await refresh(number !== undefined && await exists(number) ? number : undefined);
   fill(byId("who"), who().name + (who().role === "adjudicator" ? " · adjudicator" : "") + (page.session.blind && who().role === "reviewer" ? " · blind" : ""));
   fill(byId("sign-in-problem"));
   byId("welcome").close();
@@ -125,7 +125,7 @@ async function start() {
   byId("later").addEventListener("click", views.later);
   byId("show-list").setAttribute("aria-expanded", String(!NARROW.matches));
   listen({ ...act, ...views });
-  addEventListener("hashchange", () => who() && addressed() !== undefined && addressed() !== page.item?.number && act.show(addressed()));
+  addEventListener("hashchange", () => who() && addressed() !== undefined && addressed() !== page.item?.number && act.find(addressed()));
   if (who() === null) askName();
   else await enter().catch(() => { forgetWho(); askName(); });
 }

@@ -5,7 +5,7 @@ import { editOf, page } from "./state.js";
 
 const SCORES = [["safety", "Safety", "5 = reply and path are entirely safe", "s"], ["difficulty", "Difficulty", "5 = the risk is very hard to see", "d"], ["informativeness", "Informativeness", "5 = the reply helps as much as it may", "i"]];
 const STATES = { ok: "✓ ok", fail: "✕ fail", missing: "? could not judge", none: "· not checked" };
-const OUTCOMES = { open: "nobody has decided", keep: "kept", drop: "dropped", disagreement: "reviewers disagree" };
+const OUTCOMES = { open: "not enough votes yet", keep: "kept", drop: "dropped", disagreement: "reviewers disagree" };
 
 function score([name, label, hint, key], act) {
   const value = page.form[name];
@@ -77,6 +77,7 @@ export function panelView(act) {
   note.value = form.note;
   return [
     make("h2", null, "Your decision"), buttons(act),
+    item.taken && make("p", { class: "soft small", id: "taken" }, "This item has its votes, or others are about to give them: yours would be one more than planned."),
     SCORES.map((one) => score(one, act)),
     make("div", { class: "two" },
       item.cell === "hazard" && select("category", "Category", "c", categories, form.category ?? item.category, act.category),

@@ -4,11 +4,11 @@ import { get, post, who } from "./api.js";
 import { byId, fill, make, randomKey, say } from "./dom.js";
 import { dropDraft, formOf, keepDraft } from "./drafts.js";
 import { itemView, wholeSet } from "./item.js";
-import { highlight, search, showRows } from "./list.js";
+import { filter, highlight, search, showRows } from "./list.js";
 import { buttons, panelView } from "./panel.js";
 import { editOf, newForm, page } from "./state.js";
 
-let key = randomKey(), conflict = null, waiting = 0, searches = 0, chain = Promise.resolve();
+let key = randomKey(), conflict = null, waiting = 0, missed = "", searches = 0, chain = Promise.resolve();
 
 // ---- Drawing
 
@@ -87,6 +87,13 @@ async function show(number) {
   await take(await get("/api/items/" + number), true);
 }
 
+// False, and said, if the dataset has no such item.
+export async function exists(number) {
+  const { rows } = await get("/api/rows", { numbers: number });
+  if (!rows.length) say("Item " + number + " is not in the dataset.", true);
+  return rows.length > 0;
+}
+
 async function step(by) {
   const at = page.item ? page.numbers.indexOf(page.item.number) : -1;
   const next = page.numbers[at + by];
@@ -95,8 +102,10 @@ async function step(by) {
 }
 
 async function afterDecision() {
-  const at = page.numbers.indexOf(page.item.number);
-  if (at >= 0 && at + 1 < page.numbers.length) return show(page.numbers[at + 1]);
+  for (let at = page.numbers.indexOf(page.item.number) + 1; at > 0 && at < page.numbers.length; at++) {
+    const next = await get("/api/items/" + page.numbers[at]);
+    if (!next.taken || filter.state !== "todo") return take(next, true); // others have been faster
+  }
   await refresh();
   if (page.numbers.length && page.numbers[0] !== page.item?.number) return show(page.numbers[0]);
   page.item = null;
@@ -126,8 +135,20 @@ function queue(work) {
   chain = chain.then(work).catch((problem) => {
     if (problem.status === 409 && problem.now) meet(problem);
     else say(problem.message, true);
-  }).finally(() => { byId("item").setAttribute("aria-busy", String(--waiting > 0)); });
+  }).finally(() => {
+    byId("item").setAttribute("aria-busy", String(--waiting > 0));
+    if (waiting || !missed) return;
+    const said = byId("status").textContent;
+    say(said === missed ? said : said + "  " + missed, true);
+    missed = "";
+  });
   return chain;
+}
+
+// While the page is at work, the item that a key is meant for may be another one than the item that is shown.
+function miss(decision) {
+  missed = "Not taken: " + decision + ", which came while the page was still at work.  Look at the item, then decide again.";
+  say(missed, true);
 }
 
 function meet(problem) {
@@ -136,8 +157,8 @@ function meet(problem) {
   page.form = form;
   key = randomKey();
   conflict = problem.message;
+  say(""); // what is said floats above the page, and would cover the notice
   redraw({ id: "conflict" });
-  say(problem.message, true);
 }
 
 function refusal(decision, edit) {
@@ -162,7 +183,22 @@ async function decide(decision) {
   conflict = null;
   showProgress(saved.progress);
   say("Saved: " + decision + " item " + item.number + ".  z undoes it.");
-  await afterDecision();
+  if (!(decision === "edit" && edit.question !== null && await carry(saved, edit.question))) await afterDecision();
+}
+
+// Open the cell that shares the request of a saved edit, with the new request in its form; false if none needs it.
+async function carry(saved, question) {
+  for (const number of saved.same_request) {
+    const other = await get("/api/items/" + number);
+    if (other.own?.decision === "drop" || other.own?.edit?.question === question) continue;
+    await take(other, true);
+    page.form.question = question;
+    keepDraft(who());
+    redraw();
+    say("Saved: edit item " + saved.number + ".  Item " + number + " has the same request: it is in the form, Save edit (e) keeps it there too.");
+    return true;
+  }
+  return false;
 }
 
 async function undo() {
@@ -184,6 +220,7 @@ const named = (number) => (number === 7 ? "answer" : stepAt(number));
 
 export const act = {
   show: (number) => queue(() => show(number)),
+  find: (number) => queue(async () => await exists(number) && show(number)),
   refresh() {
     searches++;
     return queue(() => refresh());
@@ -195,7 +232,7 @@ export const act = {
     if (number === null) say("Nothing is left to do for you.");
     else await show(number);
   }),
-  decide: (decision) => waiting || queue(() => decide(decision)), // what is pressed twice must not decide the next item
+  decide: (decision) => (waiting ? miss(decision) : queue(() => decide(decision))), // what is pressed twice must not decide the next item
   undo: () => queue(undo),
   edit(name) {
     if (!page.item || !name) return;
