@@ -77,8 +77,8 @@ def build_dataset(config: BuildConfig, out: Path, options: BuildOptions, bars: B
     check_settings(config, options.max_cost)
     prompts = load_prompts(config)
     items = load_items(config)
-    check_models(config)
     hidden = check_given(config, DatasetFolder(out))
+    check_models(config)
     folder = DatasetFolder(RunFolder.create(out).path)
     with folder.lock():
         folder.clear_leftovers()
