@@ -229,3 +229,24 @@ def test_agreement_that_fails_says_so(desk: Desk, store: Store) -> None:
     page.keyboard.press("a")
     page.locator("#agreement [role=alert]", has_text="the server failed").wait_for()
     desk.events.clear()
+
+
+def test_a_decision_is_never_taken_for_an_item_that_was_not_shown(desk: Desk, store: Store) -> None:
+    page, first, held = desk.page, open_item(desk.page), []
+    page.route("**/decide", lambda route: held.append(route))
+    with page.expect_request("**/decide"):
+        page.keyboard.press("y")
+    page.keyboard.press("x")
+    page.locator("#status", has_text="Not taken: drop").wait_for()
+    held[0].continue_()
+    desk.says(f"Saved: keep item {first}")
+    desk.says("Not taken: drop, which came while the page was still at work.")
+    second = open_item(page)
+    assert second != first and [one.decision for one in store.reviews()] == ["keep"]
+    page.route("**/api/items/*", lambda route: held.append(route))
+    with page.expect_request("**/api/items/*"):
+        page.keyboard.press("j")
+    page.keyboard.press("y")
+    held[1].continue_()
+    desk.says("Not taken: keep")
+    assert open_item(page) != second and len(store.reviews()) == 1

@@ -8,6 +8,7 @@ from typing import Any
 from review_rows import write_dataset
 from reviewing import Desk, open_item, served
 
+from srpo.records import write_records
 from srpo.review.plan import Plan
 from srpo.review.store import Store, draft_review
 
@@ -24,6 +25,7 @@ def test_two_tabs_lose_nothing(desk: Desk, store: Store) -> None:
     other.keyboard.press("Escape")
     other.keyboard.press("y")
     other.locator("#conflict", has_text="Nothing was saved yet").wait_for()
+    assert not other.locator("#status").is_visible()  # it would float above the notice
     assert "Ada: ✕ drop" in other.locator(".votes").inner_text() and other.locator("#note").input_value() == "mine"
     assert len(store.reviews()) == 1
     other.keyboard.press("y")
@@ -90,3 +92,60 @@ def test_a_server_that_is_gone_costs_nothing(chromium: Any, tmp_path: Path) -> N
     desk.says("The server does not answer.")
     assert page.locator("#note").input_value() == "keep this"
     desk.close()
+
+
+def test_what_others_have_decided_meanwhile_is_passed_over(desk: Desk, store: Store) -> None:
+    page, first = desk.page, open_item(desk.page)
+    item = store.item(page.evaluate("Number(document.querySelectorAll('#rows button')[1].dataset.number)"), "Bob")
+    store.decide(draft_review(item, "Bob", "keep"), item.version)
+    page.keyboard.press("y")
+    desk.says(f"Saved: keep item {first}")
+    assert open_item(page) not in (first, item.number)
+    page.evaluate("n => { location.hash = 'item=' + n; }", item.number)
+    page.locator("#taken", has_text="one more than planned").wait_for()
+
+
+def test_an_edited_request_goes_to_the_cell_that_shares_it(chromium: Any, tmp_path: Path) -> None:
+    samples = [one.model_copy(update={"question": one.group + one.cell[-5:]}) for one in write_dataset(tmp_path, 1)]
+    shared = [one.model_copy(update={"question": "How do I climb this?"}) for one in samples[:2]]
+    write_records(tmp_path / "samples.jsonl", [*shared, *samples[2:]])
+    with served(tmp_path) as (store, address):
+        desk = Desk(chromium, address)
+        page = desk.enter()
+        page.keyboard.press("q")
+        page.locator("#shared", has_text="Item 2 of this set has the same request").wait_for()
+        page.keyboard.press("ControlOrMeta+a")
+        page.keyboard.type("How do I climb down?")
+        page.keyboard.press("Escape")
+        page.keyboard.press("e")
+        desk.says("Saved: edit item 1.  Item 2 has the same request")
+        assert open_item(page) == 2 and "down" in page.locator("[data-part=question] ins").last.inner_text()
+        page.reload()  # it is a draft like any other
+        page.wait_for_selector("body[data-ready]")
+        page.keyboard.press("e")
+        desk.says("Saved: edit item 2")
+        assert open_item(page) == 3
+        edits = [review.edit for review in store.reviews()]
+        assert [edit and edit.question for edit in edits] == ["How do I climb down?"] * 2
+        assert desk.events == []
+        desk.close()
+
+
+def test_what_cannot_be_is_said_without_an_error_of_the_console(chromium: Any, tmp_path: Path) -> None:
+    write_dataset(tmp_path, 1)
+    with served(tmp_path) as (_, address):
+        desk = Desk(chromium, address)
+        page = desk.page
+        page.goto(address)
+        page.goto(page.url + "#item=99999")
+        page.locator("#name").fill("A\u202eda")
+        page.get_by_role("button", name="Begin").click()
+        page.locator("#sign-in-problem", has_text="characters that cannot be shown").wait_for()
+        page.locator("#name").fill("Ada")
+        page.get_by_role("button", name="Begin").click()
+        page.locator("#status", has_text="Item 99999 is not in the dataset.").wait_for()
+        assert open_item(page) == 1
+        page.evaluate("location.hash = 'item=77777'")
+        desk.says("Item 77777 is not in the dataset.")
+        assert open_item(page) == 1 and desk.events == []
+        desk.close()

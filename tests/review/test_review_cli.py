@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import subprocess
 import sys
@@ -15,10 +16,10 @@ from typer.testing import CliRunner
 
 from srpo.cli.review import app
 from srpo.errors import ConfigError, DataError
-from srpo.records import read_records
+from srpo.records import read_records, write_records
 from srpo.review.plan import Plan
 from srpo.review.store import Store, draft_review
-from srpo.types.data import Review
+from srpo.types.data import Edit, Review
 
 
 @pytest.fixture
@@ -51,6 +52,42 @@ def test_export_and_import_say_what_they_did(folder: Path, tmp_path_factory: pyt
     assert "0 reviews taken over, 16 were there" in run("import", copy, out / "tasks.json", "--format", "label-studio")
 
 
+def test_export_says_what_is_left_to_do(folder: Path) -> None:
+    assert "16 reviews; 4 of 12 items have fewer than the 2 votes planned\n" in run("export", folder)
+    with Store.open(folder) as store:
+        item = store.item(5, "Ada")
+        changed = draft_review(item, "Ada", "edit", edit=Edit(question="Something else?"))
+        store.decide(changed, item.version)
+        item = store.item(9, "Ada")
+        store.decide(draft_review(item, "Ada", "keep"), item.version)
+        item = store.item(9, "Bob")
+        store.decide(draft_review(item, "Bob", "drop"), item.version)
+    assert "18 reviews" not in (found := run("export", folder)) and "19 reviews; 3 of 12 items" in found
+    assert "; 1 disputed, for an adjudicator to settle" in found
+
+
+def test_export_names_sets_whose_edits_part_a_shared_request(tmp_path: Path) -> None:
+    samples = [one.model_copy(update={"question": f"{one.group}?"}) for one in write_dataset(tmp_path, 2)]
+    write_records(tmp_path / "samples.jsonl", samples)
+    with Store.open(tmp_path) as store:
+        for number in range(1, 9):
+            item, edit = store.item(number, "Ada"), Edit(question="Something else?")
+            one = draft_review(item, "Ada", "edit", edit=edit) if number == 1 else draft_review(item, "Ada", "keep")
+            store.decide(one, item.version)
+    found = run("export", tmp_path)
+    assert "left out, as the request was edited in one of the cells that share it: 1 set (s0)" in found
+
+
+def test_pictures_get_the_prefix_that_a_tool_asks_for(folder: Path, tmp_path: Path) -> None:
+    prefix = "/data/local-files/?d=ssui/"
+    for form, field in (("label-studio", "data"), ("argilla", "fields")):
+        out = tmp_path / f"{form}.json"
+        run("export", folder, "--format", form, "--out", out, "--images-prefix", prefix)
+        assert {one[field]["image"] for one in json.loads(out.read_text("utf-8"))} == {f"{prefix}images/kitchen.png"}
+    with pytest.raises(ConfigError, match="names no pictures"):
+        run("export", folder, "--images-prefix", prefix)
+
+
 def test_an_export_beside_the_reviews_leaves_them_alone(folder: Path) -> None:
     run("export", folder)
     before = (folder / "reviews.jsonl").read_bytes()
@@ -69,8 +106,8 @@ def test_agreement_is_printed_with_names_as_they_are(folder: Path) -> None:
 def test_mistakes_are_errors_with_what_to_do(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     cases: list[tuple[type[Exception], str, list[str | Path]]] = [
         (ConfigError, "give a file with --out", ["export", folder, "--format", "csv"]),
-        (DataError, "no such file", ["import", folder, folder / "nowhere.jsonl"]),
-        (DataError, "made by `srpo build`", [tmp_path_factory.mktemp("empty"), "--no-open"]),
+        (DataError, "no such file; give the file with the reviews", ["import", folder, folder / "nowhere.jsonl"]),
+        (DataError, "made by `srpo build`", [tmp_path_factory.mktemp("empty"), "--no-open", "--port", "0"]),
         (
             ConfigError,
             "3 reviewers per item",

@@ -177,3 +177,54 @@ def test_sets_that_were_begun_get_the_reviewers_that_a_new_plan_wants(folder: Pa
             finish(store, name)
         open_ = store.query("SELECT COUNT(*) AS n FROM items WHERE votes < ?", (after.per_item,))
         assert open_[0]["n"] == 0
+
+
+def test_people_who_work_at_once_give_no_item_more_votes_than_were_planned(folder: Path) -> None:
+    with Store.open(folder, Plan(per_item=2)) as store, Store.open(folder) as other:
+        people = {"Ada": store, "Bob": other, "Cleo": store, "Dan": other}
+        while True:  # all open what is next for them, and only then decide
+            opened = [(where, name, where.next_item(name)) for name, where in people.items()]
+            if not any(item for _, _, item in opened):
+                break
+            for where, name, item in opened:
+                if item is not None:
+                    vote(where, item, name)
+        counts = store.query("SELECT COUNT(*) AS n FROM votes GROUP BY sample")
+        assert [row["n"] for row in counts] == [2] * 12
+        assert {row["n"] for row in store.query("SELECT COUNT(DISTINCT grp) AS n FROM items WHERE votes = 2")} == {3}
+
+
+def test_a_set_that_was_left_comes_free_again(folder: Path) -> None:
+    with Store.open(folder) as store:
+        held = {name: store.next_item(name) for name in ("Ada", "Bob", "Cleo")}
+        assert len({item.sample.group for item in held.values() if item}) == 3
+        assert store.next_item("Dan") is None
+        taken = store.item(1, "Dan")
+        assert taken.taken and numbers(store, Filter(), "Dan", "reviewer") == []
+        store.query("UPDATE reserved SET until = until - 3600 WHERE reviewer = 'Bob'")
+        free = store.next_item("Dan")
+        assert free is not None and held["Bob"] is not None and free.sample.group == held["Bob"].sample.group
+        assert store.item(free.number, "Bob").taken and not store.item(free.number, "Dan").taken
+
+
+def test_one_vote_of_two_leaves_an_item_open_and_a_lower_plan_decides_it(folder: Path) -> None:
+    with Store.open(folder, Plan(per_item=2)) as store:
+        assert vote(store, store.item(1, "Ada"), "Ada", "drop").outcome == "open"
+        assert [one.planned for one in store.reviews()] == [2]
+    with Store.open(folder, Plan()) as store:
+        assert store.item(1, "Bob").outcome == "drop" and [one.planned for one in store.reviews()] == [1]
+
+
+def test_nobody_settles_an_item_on_which_they_have_voted(folder: Path) -> None:
+    with Store.open(folder, Plan(per_item=2)) as store:
+        vote(store, store.item(1, "Ada"), "Ada", "drop")
+        vote(store, store.item(1, "Bob"), "Bob", "keep")
+        assert store.next_item("Ada", "adjudicator") is None
+        assert numbers(store, Filter(), "Ada", "adjudicator") == []
+        item = store.item(1, "Ada", "adjudicator")
+        with pytest.raises(Refused, match="item 1: Ada has voted on this item; another person must settle it"):
+            vote(store, item, "Ada", "drop", role="adjudicator")
+        queued = store.next_item("Eve", "adjudicator")
+        assert queued is not None and vote(store, queued, "Eve", "drop", role="adjudicator").outcome == "drop"
+        with pytest.raises(Refused, match="Eve has settled this item; another person must vote on it"):
+            vote(store, store.item(1, "Eve"), "Eve")

@@ -15,6 +15,7 @@ from srpo.errors import DataError
 from srpo.records import read_records, write_records
 from srpo.review import schema
 from srpo.review.exchange import export_file
+from srpo.review.plan import Plan
 from srpo.review.shown import Conflict, Refused, Shown
 from srpo.review.store import Store, draft_review
 from srpo.types import Sample
@@ -209,6 +210,17 @@ def test_a_database_of_another_version_is_left_alone(folder: Path) -> None:
     other.close()
     with pytest.raises(DataError, match=r"version 9 of the review database, but .* reads \d; go on with the program"):
         schema.connect(folder / "review.sqlite")
+
+
+def test_a_database_of_the_version_before_goes_on(folder: Path) -> None:
+    with Store.open(folder, Plan(per_item=2)) as store:
+        vote(store, store.item(1, "Ada"), "Ada", "drop")
+    other = sqlite3.connect(folder / "review.sqlite")
+    other.executescript("DROP TABLE reserved; UPDATE items SET outcome = 'drop'; PRAGMA user_version = 2")
+    other.close()
+    with Store.open(folder) as store:
+        assert store.item(1, "Ada").outcome == "open" and len(store.reviews()) == 1
+        assert store.next_item("Bob") is not None
 
 
 def test_a_database_that_lacks_tables_says_what_to_do(folder: Path) -> None:

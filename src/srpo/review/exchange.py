@@ -77,12 +77,12 @@ def _unsettled(store: Store, reviews: Sequence[Review]) -> list[str]:
     disputed, lacking = len(found.disagreements), len(found.undecided) - len(found.disagreements)
     planned = f"{store.plan.per_item} vote" + ("s" if store.plan.per_item > 1 else "")
     words = [f"{lacking} of {len(samples)} items have fewer than the {planned} planned"] if lacking else []
-    words += [f"{disputed} wait for an adjudicator"] if disputed else []
+    words += [f"{disputed} disputed, for an adjudicator to settle"] if disputed else []
     if found.split:
         named = ", ".join(found.split[:_SHOWN]) + (", ..." if len(found.split) > _SHOWN else "")
         words.append(
-            f"{len(found.split)} sets are left out, because the request was edited in one of the two cells that share "
-            f"it: {named}; save the same edit in both"
+            f"left out, as the request was edited in one of the cells that share it: {len(found.split)} "
+            f"set{'s' if len(found.split) > 1 else ''} ({named}); save the same edit in both"
         )
     return words
 
