@@ -12,7 +12,7 @@ from picture_files import draw, encode
 
 from chat_server import Answer
 from srpo.building import estimate
-from srpo.errors import ConfigError
+from srpo.errors import ConfigError, DataError
 from srpo.records import read_records
 from srpo.types import Rejection, Usage
 from srpo.world.pool import PoolFolder
@@ -38,6 +38,10 @@ def test_captions_are_drawn_all_or_none(pool: Path, tmp_path: Path) -> None:
         assert len(server.payloads) == 6 and built.counts[0].through == 4
         assert [row.role for row in built.usage] == ["render", "query"]
         build(config, out, max_calls=8)
+        assert len(server.payloads) == 8
+        next((out / "images").iterdir()).unlink()
+        with pytest.raises(DataError, match=r"images/.*: the picture of 'caption \w+' is gone or was changed"):
+            build(config, out)
         assert len(server.payloads) == 8
 
 
