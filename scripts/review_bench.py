@@ -143,10 +143,10 @@ def picture(store: Store, number: int) -> int:
 
 def review_some(store: Store, count: int) -> None:
     """Votes of two people that differ on every tenth item."""
+    items = [store.item(number, "bench") for number in range(1, count + 1)]
     store.add(
         draft_review(item, who, "drop" if item.number % 10 == 0 and who == "Ada" else "keep", safety=4, blind=True)
-        for number in range(1, count + 1)
-        for item in [store.item(number, "bench")]
+        for item in items
         for who in PEOPLE
     )
 
