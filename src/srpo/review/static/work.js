@@ -102,9 +102,15 @@ async function step(by) {
 }
 
 async function afterDecision() {
-  for (let at = page.numbers.indexOf(page.item.number) + 1; at > 0 && at < page.numbers.length; at++) {
-    const next = await get("/api/items/" + page.numbers[at]);
-    if (!next.taken || filter.state !== "todo") return take(next, true); // others have been faster
+  const rest = page.numbers.slice((page.numbers.indexOf(page.item.number) + 1) || page.numbers.length);
+  if (rest.length) {
+    const next = await get("/api/items/" + rest[0]);
+    if (!next.taken || filter.state !== "todo") return take(next, true);
+    const turn = searches, progress = await search(() => turn !== searches); // others were faster: go on behind them
+    if (progress === null) return;
+    showProgress(progress);
+    const left = new Set(page.numbers), number = rest.find((one) => left.has(one));
+    if (number !== undefined) return show(number);
   }
   await refresh();
   if (page.numbers.length && page.numbers[0] !== page.item?.number) return show(page.numbers[0]);
