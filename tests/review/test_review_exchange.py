@@ -304,3 +304,21 @@ def test_tables_that_are_no_exports_are_refused(reviewed: Path) -> None:
                 continue
             with pytest.raises(DataError, match=words):
                 import_file(copy, "csv", path)
+
+
+def test_a_vote_and_a_settlement_of_one_person_on_one_item_do_not_come_in(tmp_path: Path) -> None:
+    write_dataset(tmp_path)
+    with Store.open(tmp_path) as store:
+        store.decide(draft_review(store.item(1, "Ada"), "Ada", "drop"), 0)
+        path = tmp_path / "table.csv"
+        export_file(store, "csv", path)
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.DictReader(file))
+        rows[[row["decision"] for row in rows].index("drop")]["role"] = "adjudicator"
+        with path.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, list(rows[0]))
+            writer.writeheader()
+            writer.writerows(rows)
+        with pytest.raises(DataError, match=r"'Ada' on 's\d-hazard' has voted and settled; another person must settle"):
+            import_file(store, "csv", path)
+        assert len(store.reviews()) == 1
