@@ -96,7 +96,7 @@ def test_a_server_that_is_gone_costs_nothing(chromium: Any, tmp_path: Path) -> N
 
 def test_what_others_have_decided_meanwhile_is_passed_over(desk: Desk, store: Store) -> None:
     page, first = desk.page, open_item(desk.page)
-    item = store.item(page.evaluate("Number(document.querySelectorAll('#rows button')[1].dataset.number)"), "Bob")
+    item = store.item(int(page.locator("#rows button").nth(1).get_attribute("data-number")), "Bob")
     store.decide(draft_review(item, "Bob", "keep"), item.version)
     page.keyboard.press("y")
     desk.says(f"Saved: keep item {first}")
