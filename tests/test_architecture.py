@@ -51,7 +51,7 @@ LEVELS = (
         "building",
     ),
     ("rewards", "export", "launch", "ray_shards", "inspect", "lmms_eval", "review", "publish"),
-    ("serve", "bench"),
+    ("serve", "bench", "study"),
     ("simulate",),
     ("cli",),
     ("__main__",),

@@ -20,7 +20,6 @@ from typing import Final
 
 from srpo.world.knowledge import Rule, World
 
-
 SHIFTS: Final = ("test_style", "test_words")
 """Splits with the sets of `test_rules`, changed in one way."""
 
