@@ -7,6 +7,7 @@ it does not.  The reference model's passes, which have no gradients, are not in 
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 import warnings
 from collections.abc import Sequence
@@ -58,6 +59,7 @@ def train_trl(files: StageFiles, course: Course) -> None:
     shutil.rmtree(files.checkpoint, ignore_errors=True)
     part = files.checkpoint / "part"
     part.mkdir(parents=True)
+    logging.getLogger("trl").setLevel(logging.ERROR)  # it names every text without a reward; the log rows count them
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of TRL's own use of transformers; nobody here can do anything about them
         trainer = _trainer(course, part)
