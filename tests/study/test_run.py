@@ -12,8 +12,8 @@ from srpo.study.settings import Method, Sweep
 from srpo.study.work import config_of, do_run, make_trees
 
 RUN: dict[str, Any] = {
-    "world": {"seed": 30000, "train": 1, "test_scenes": 0, "test_combinations": 0, "test_rules": 2},
-    "explore": {"branches_per_prefix": 3, "prefixes": [0], "sampling": {"temperature": 1.5, "max_new_tokens": 100}},
+    "world": {"seed": 30000, "train": 2, "test_scenes": 0, "test_combinations": 0, "test_rules": 2},
+    "explore": {"branches_per_prefix": 6, "prefixes": [2], "sampling": {"temperature": 1.2, "max_new_tokens": 100}},
     "train": {"per_device_train_batch_size": 2, "gradient_accumulation_steps": 1, "warmup_steps": 0.5},
     "evaluate": {"max_new_tokens": 100},
 }
