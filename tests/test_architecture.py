@@ -236,6 +236,7 @@ def test_recipes_parse(path):
             "report/templates/browser/page.js",
             "lmms_eval/rsbench.yaml",
             "recipes/demo.yaml",
+            "study/full.yaml",
             "py.typed",
         ),
     ],

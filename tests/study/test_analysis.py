@@ -47,7 +47,7 @@ def test_differences_are_paired_by_base_seed_and_set(tmp_path):
     study = finished(tmp_path, {"sft": [MISSED] * 2 + [RIGHT] * 6, "srpo": [RIGHT] * 8})
     paired = difference(runs(study, "sft"), runs(study, "srpo")[:1], ITEMS, VIEW)
     assert (paired.difference, paired.n, paired.rises, paired.falls) == (0.25, 8, 1, 0)
-    assert list(values_of(runs(study, "srpo")[:1], ITEMS, VIEW).values)[0] == "shipped/0/test_rules/0"
+    assert next(iter(values_of(runs(study, "srpo")[:1], ITEMS, VIEW).values)) == "shipped/0/test_rules/0"
 
 
 def test_fewer_refusals_are_better(tmp_path):

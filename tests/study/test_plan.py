@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 from study_files import MISSED, RIGHT, keep, small_study, study_in, sweep_task, test_task
+from typer.testing import CliRunner
 
+from srpo.cli import app
 from srpo.errors import ConfigError, DataError
 from srpo.study.choice import chosen_rates
 from srpo.study.planning import plan_lines
@@ -105,10 +107,19 @@ def test_curves_and_ablations_are_runs_of_their_own():
 
 def test_a_variant_that_is_no_method_is_named():
     ablations = {"bad": Ablation(title="Bad", methods=("srpo",), variants={"x": {"trainr": "own"}})}
-    with pytest.raises(ConfigError, match="ablations.bad.variants.x"):
+    with pytest.raises(ConfigError, match=r"ablations\.bad\.variants\.x"):
         small_study(ablations=ablations).method("srpo", "bad", "x")
 
 
 def test_an_unknown_method_is_named():
     with pytest.raises(ValueError, match="no method 'ppo'"):
         small_study(against="ppo")
+
+
+def test_the_command_line_plans_and_writes(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    planned = CliRunner().invoke(app, ["study", "plan"])
+    assert planned.exit_code == 0 and "learning rates: 0 of 39 runs finished" in planned.output
+    written = CliRunner().invoke(app, ["study", "tables", "--quick", "--page", "page.md"])
+    assert written.exit_code == 0 and "No run is finished yet." in (tmp_path / "page.md").read_text()
+    assert CliRunner().invoke(app, ["study", "run", "--minutes", "0"]).exit_code == 0

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from srpo.cli.terminal import say
 from srpo.errors import ModelError
+
+if TYPE_CHECKING:
+    from srpo.study.schedule import Study
 
 app = typer.Typer(no_args_is_help=True, help="Many methods on the embedded world, side by side; resumable run by run.")
 
@@ -80,7 +83,8 @@ def tables(
     say(f"tables in {target}")
 
 
-def _study(name: str, quick: bool, results: Path | None, work: Path | None):  # type: ignore[no-untyped-def]
+def _study(name: str, quick: bool, results: Path | None, work: Path | None) -> Study:
+    """Settings and folders, by what was given."""
     from srpo.study.places import Places
     from srpo.study.results import Results
     from srpo.study.schedule import Study
