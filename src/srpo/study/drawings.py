@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from statistics import fmean
 from typing import Final
 
 from markupsafe import Markup
@@ -10,6 +11,7 @@ from markupsafe import Markup
 from srpo.report.charts import Bar, BarGroup, Line, Words, line_chart
 from srpo.report.dots import dot_chart
 from srpo.study.analysis import View, rate_of
+from srpo.study.results import Finished
 from srpo.study.tables import DECODINGS, HEADLINE, Read, curves
 
 _WIDTH: Final = 760
@@ -33,7 +35,8 @@ def all_drawings(read: Read) -> Mapping[str, str]:
     lines = curves(read)
     if any(len(points) > 1 for points in lines.values()):
         for decoding in DECODINGS:
-            found[f"updates-{decoding}.svg"] = _alone(_curve(read, decoding))
+            found[f"updates-{decoding}.svg"] = _alone(_curve(read, decoding, "updates", lambda run: run.cost.updates))
+            found[f"tokens-{decoding}.svg"] = _alone(_curve(read, decoding, "thousand tokens trained", _thousands))
     return found
 
 
@@ -57,14 +60,19 @@ def _methods(read: Read) -> Markup:
     return dot_chart(Words("methods", "Methods", words), groups)
 
 
-def _curve(read: Read, decoding: str) -> Markup:
+def _thousands(run: Finished) -> float:
+    return round(run.cost.trained_tokens / 1000)
+
+
+def _curve(read: Read, decoding: str, across: str, place: Callable[[Finished], float]) -> Markup:
     split, lines = read.study.splits[0], []
     for name, points in curves(read).items():
-        rates = {u: rate_of(runs, read.items, View(split, decoding, HEADLINE)) for u, runs in points.items()}
-        dots = tuple((float(updates), rate.value) for updates, rate in rates.items() if rate is not None)
+        view = View(split, decoding, HEADLINE)
+        rates = [(fmean(map(place, runs)), rate_of(runs, read.items, view)) for runs in points.values()]
+        dots = tuple((where, rate.value) for where, rate in rates if rate is not None)
         lines.append(Line(read.study.methods[name].label, dots))
-    words = f"All four replies right on {split} over updates, {DECODINGS[decoding].lower()}."
-    return line_chart(Words(f"updates-{decoding}", DECODINGS[decoding], words), lines, maximum=1.0, as_percent=True)
+    words = Words(decoding, DECODINGS[decoding], f"All four replies right on {split} over {across}.")
+    return line_chart(words, lines, maximum=1.0, as_percent=True, across=across)
 
 
 def _alone(plot: Markup) -> str:

@@ -42,6 +42,7 @@ def render_tables(read: Read, drawings: tuple[str, ...]) -> str:
     parts = [table.markdown() for table in tables]
     names = [read.study.methods[name].label for name in curves(read)]
     for name in drawings:
-        words = "Methods" if name == "methods.svg" else f"Over updates ({strokes(names)})"
+        over = name.partition("-")[0]
+        words = "Methods" if name == "methods.svg" else f"Over {over} ({strokes(names)})"
         parts.append(f"![{words}](figures/study-{name})\n")
     return "\n".join(parts)

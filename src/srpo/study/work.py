@@ -157,16 +157,26 @@ def _cost(run: RunFolder, config: RunConfig, method: Method, shared: dict[str, f
     logs = [_log(run.round(number)) for number in range(1, config.rounds + 1)] if method.tuned else []
     later = [run.round(number).trees for number in range(2, config.rounds + 1)]
     drawn = sum(_sampled(tree) for path in later for tree in read_records(path, Tree))
+    used = _used_share(run, method)
     answers = [row.prompt_tokens for row in read_records(run.responses, Completion)]
     return Cost(
         updates=sum(max((int(row["step"]) for row in log), default=0) for log in logs),
-        sampled_tokens=int(shared["tokens"]) * method.samples + drawn + sum(generated_tokens(log) for log in logs),
+        sampled_tokens=round(used * shared["tokens"]) + drawn + sum(generated_tokens(log) for log in logs),
         trained_tokens=sum(trained_tokens(log) for log in logs),
-        explore_seconds=shared["seconds"] * method.samples,
+        explore_seconds=used * shared["seconds"],
         train_seconds=seconds.get(_TRAINING, 0.0),
         evaluate_seconds=seconds["evaluate"],
         prompt_tokens=sum(answers) / max(len(answers), 1),
     )
+
+
+def _used_share(run: RunFolder, method: Method) -> float:
+    """Share of the sampled tokens that a method learns from: those at the empty prefix, if it imitates whole paths."""
+    if not method.samples or method.teaching.target != "favourable":
+        return float(method.samples)
+    trees = read_records(run.trees, Tree)
+    first = sum(len(t.nodes[n].token_ids or ()) for t in trees for n in t.branches if t.prefix(n) == 0)
+    return first / max(sum(map(_sampled, trees)), 1)
 
 
 def trained_tokens(log: Sequence[dict[str, Any]]) -> int:
