@@ -56,7 +56,7 @@ class Ablation(Settings):
 class Sweep(Settings):
     """How learning rates are chosen: the same few for every method, on splits that no table shows."""
 
-    rates: tuple[float, ...] = (3e-5, 1e-4, 3e-4)
+    rates: tuple[float, ...] = (1e-5, 3e-5, 1e-4, 3e-4)
     seeds: tuple[int, ...] = (100,)
     splits: tuple[str, ...] = ("val", "dev_rules")
 

@@ -58,8 +58,7 @@ def config_of(study: StudySettings, task: Task, places: Places) -> RunConfig:
     if method.tuned:
         own["train"] = {"learning_rate": task.rate, "max_steps": max(1, task.updates // rounds)}
     merged = merge(merge(study.run, own), method.run)
-    for system in merged.get("systems", {}).values():
-        system["model"] = model
+    merged["systems"] = {name: {**system, "model": model} for name, system in merged.get("systems", {}).items()}
     try:
         return RunConfig.model_validate(merged)
     except ValueError as error:
