@@ -7,6 +7,9 @@ from typing import Any
 import pytest
 from study_files import small_study, study_in, test_task
 
+from srpo.errors import DataError
+from srpo.stages import run_stage
+from srpo.study import work
 from srpo.study.page import write_page
 from srpo.study.settings import Method, Sweep
 from srpo.study.work import config_of, do_run, make_trees
@@ -45,6 +48,28 @@ def test_a_run_leaves_its_figures_and_nothing_else(study, tmp_path):
     assert study.results.items("test").digest == base.items
     write_page(study, tmp_path / "study.md")  # the base alone: nothing else has a rate yet
     assert "| Base |" in (tmp_path / "study.md").read_text()
+
+
+def test_a_run_that_was_stopped_goes_on_with_its_trained_model(study, monkeypatch):
+    task, places = test_task("sft", 0, updates=1), study.places
+    config = config_of(study.settings, task, places)
+    if not places.has_trees(config):
+        make_trees(config, places)
+
+    def stopped(run: Any, config: Any, stage: str, bars: Any) -> None:
+        if stage == "evaluate":
+            raise DataError("stopped")
+        run_stage(run, config, stage, bars)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(work, "run_stage", stopped)
+        with pytest.raises(DataError, match="stopped"):
+            do_run(study.settings, task, places, study.results)
+    assert (places.run(task) / "checkpoint" / "final").is_dir() and not study.results.has(task)
+    monkeypatch.setattr(work, "_train_own", None)  # is not called again
+    do_run(study.settings, task, places, study.results)
+    finished = study.results.read(task)
+    assert finished.cost.updates == 1 and finished.cost.train_seconds > 0
 
 
 @pytest.mark.filterwarnings("ignore")
