@@ -89,7 +89,7 @@ def test_the_plan_in_words(tmp_path):
     lines = list(plan_lines(study))
     assert lines[0] == "learning rates: 1 of 4 runs finished"
     assert lines[1] == "methods: 0 of 6 runs finished, 4 wait for the learning rate of their method"
-    assert lines[-1].startswith("about 0.2 hours of one core for 9 runs")  # 80 s each, as the first one
+    assert lines[-1].startswith("about 0.8 hours of one core for 9 runs")  # 3 of 80 s, and 6 guessed
     with pytest.raises(DataError, match="no such method"):
         list(plan_lines(study, ["nothing"]))
 

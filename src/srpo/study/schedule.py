@@ -73,15 +73,14 @@ class Study:
         yield Job("run", task.id, task)
 
     def seconds(self, job: Job) -> float:
-        """How long a job is likely to take: as its method did, else as all did, else as the settings guess."""
-        own, every = [], []
+        """How long a job is likely to take: as its method did, else as the settings guess."""
+        own = []
         for task in all_tasks(self.settings, chosen_rates(self.settings, self.results)):
             found = self.results.read(task)
             if found is not None:
                 spent = found.cost.train_seconds + found.cost.evaluate_seconds
-                every.append(spent)
                 own += [spent] if task.method == job.task.method and task.updates == job.task.updates else []
-        run = fmean(own or every or [self.settings.guess_seconds])
+        run = fmean(own or [self.settings.guess_seconds])
         return {"run": run, "trees": TREES_SHARE * run, "base": BASE_RUNS * run}[job.kind]
 
 

@@ -85,7 +85,7 @@ class StudySettings(Settings):
     against: str = Field(default="srpo", description="the method that all others are compared with")
     curve: Curve = Curve()
     ablations: dict[str, Ablation] = Field(default_factory=dict)
-    guess_seconds: float = Field(default=420, gt=0, description="of a run, before one has been measured")
+    guess_seconds: float = Field(default=420, gt=0, description="of a run, before one of its method has been measured")
 
     @model_validator(mode="after")
     def _names_are_known(self) -> Self:
