@@ -71,11 +71,21 @@ def values_of(runs: Iterable[Finished], items: Items, view: View) -> Values:
 
 def rate_of(runs: Sequence[Finished], items: Items, view: View) -> Rate | None:
     """Mean with its interval, none if nothing was measured."""
-    values, rules = values_of(runs, items, view)
+    return rate_over(runs, items, [view])
+
+
+def rate_over(runs: Sequence[Finished], items: Items, views: Sequence[View]) -> Rate | None:
+    """The same over several splits together."""
+    values: dict[str, float] = {}
+    rules: dict[str, str] = {}
+    for view in views:
+        own = values_of(runs, items, view)
+        values |= own.values
+        rules |= own.rules
     if not values:
         return None
     numbers, clusters = list(values.values()), [rules[name] for name in values]
-    interval, _ = rate_interval(numbers, clusters, seed_of(ANALYSIS_SEED, *view), "rule")
+    interval, _ = rate_interval(numbers, clusters, seed_of(ANALYSIS_SEED, *views[0]), "rule")
     return Rate(sum(numbers) / len(numbers), interval, len(numbers), len(set(clusters)), len(runs))
 
 

@@ -8,12 +8,12 @@ from functools import cached_property
 from typing import Final
 
 from srpo.evaluate import Paired
-from srpo.study.analysis import Rate, Verdict, View, difference, rate_of, verdicts
-from srpo.study.choice import chosen_rates, tried_rates
+from srpo.study.analysis import Rate, Verdict, View, difference, rate_of, rate_over, verdicts
+from srpo.study.choice import Tried, chosen_rates, tried_rates
 from srpo.study.outcomes import FIGURES
 from srpo.study.results import Finished, Items, Results
 from srpo.study.settings import StudySettings
-from srpo.study.tasks import Task, ablation_tasks, curve_tasks, main_tasks
+from srpo.study.tasks import Task, ablation_tasks, curve_tasks, main_tasks, sweep_tasks
 
 DECODINGS: Final = {"greedy": "Greedy decoding", "sampled": "Sampled at temperature 1"}
 HEADLINE: Final = "joint_reply"
@@ -91,11 +91,23 @@ def rates_table(read: Read) -> Table:
     rows = []
     for one in tried_rates(read.study, read.results):
         mark = " (chosen)" if read.rates.get(one.method) == one.rate else ""
-        shares = (f"{100 * value:.1f}" for value in (one.greedy, one.sampled, one.merit))
-        rows.append((read.study.methods[one.method].label, f"{one.rate:g}{mark}", *shares, str(one.sets)))
-    note = "All four replies right, percent, on the development splits.  The mean of both decodings decides."
+        shares = (_percent(_sweep_rate(read, one, decoding)) for decoding in DECODINGS)
+        cells = (f"{one.rate:g}{mark}", *shares, f"{100 * one.merit:.1f}", str(one.sets))
+        rows.append((read.study.methods[one.method].label, *cells))
+    seeds = ", ".join(map(str, read.study.sweep.seeds))
+    note = (
+        "All four replies right, percent with 95 % intervals by rule, on the development splits together "
+        f"(seed {seeds}).  The mean of both decodings decides."
+    )
     header = ("method", "learning rate", "greedy", "sampled", "mean", "sets")
     return Table("Learning rates", note, header, tuple(rows))
+
+
+def _sweep_rate(read: Read, one: Tried, decoding: str) -> Rate | None:
+    """The figure of a learning rate with its interval, over all development splits."""
+    tasks = [t for t in sweep_tasks(read.study) if (t.method, t.rate) == (one.method, one.rate)]
+    runs = [run for task in tasks if (run := read.results.read(task)) is not None]
+    return rate_over(runs, read.results.items("sweep"), [View(s, decoding, HEADLINE) for s in read.study.sweep.splits])
 
 
 def verdict_table(read: Read, decoding: str) -> Table:
