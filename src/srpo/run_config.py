@@ -135,6 +135,9 @@ class SystemSettings(Settings):
     adapter: str | None = Field(default=None, description="folder of an adapter that goes onto an hf: model")
     instruction: str | None = Field(default=None, description="prompt file after every request; none = the run's")
     path_format: PathFormat = Field(default="six_steps", description="how it writes its reasoning")
+    shots: int = Field(
+        default=0, ge=0, description="training samples, with their reference paths, shown before every request"
+    )
 
 
 class BenchmarkSettings(Settings):

@@ -13,7 +13,21 @@ from typing import Annotated, Final, NoReturn
 import typer
 
 from srpo import __version__
-from srpo.cli import bench, benchmarks, build, compare, evaluate, export, judge, publish, review, serve, stages, world
+from srpo.cli import (
+    bench,
+    benchmarks,
+    build,
+    compare,
+    evaluate,
+    export,
+    judge,
+    publish,
+    review,
+    serve,
+    stages,
+    study,
+    world,
+)
 from srpo.cli.terminal import harmless, say
 from srpo.errors import SrpoError
 
@@ -67,6 +81,7 @@ app.add_typer(judge.app, name="judge")
 app.add_typer(benchmarks.app, name="benchmarks")
 app.add_typer(world.app, name="world")
 app.add_typer(bench.app, name="bench")
+app.add_typer(study.app, name="study")
 
 
 def main() -> None:

@@ -103,14 +103,20 @@ def stacked_chart(words: Words, stacks: Sequence[Stack], classes: Sequence[str])
     return svg(words, _TOP + _HEIGHT + 26, parts)
 
 
-def line_chart(words: Words, lines: Sequence[Line], maximum: float | None = None, as_percent: bool = False) -> Markup:
-    """Curves over training steps; the vertical axis starts at 0."""
+def line_chart(
+    words: Words,
+    lines: Sequence[Line],
+    maximum: float | None = None,
+    as_percent: bool = False,
+    across: str = "update",
+) -> Markup:
+    """Curves over training steps, or what `across` names; the vertical axis starts at 0."""
     points = [p for line in lines for p in line.points if _finite(p)]
     top = maximum or nice_maximum(max((y for _, y in points), default=0.0))
     first, last = min((x for x, _ in points), default=0.0), max((x for x, _ in points), default=1.0)
     parts = _horizontal_grid(top, (lambda v: f"{100 * v:.0f} %") if as_percent else (lambda v: f"{v:g}"))
     parts.append(svg_text(10.0, _TOP + _HEIGHT + 18, f"{first:g}", "tick", "start"))
-    parts.append(svg_text(55.0, _TOP + _HEIGHT + 18, "update", "tick", "middle"))
+    parts.append(svg_text(55.0, _TOP + _HEIGHT + 18, across, "tick", "middle"))
     parts.append(svg_text(99.0, _TOP + _HEIGHT + 18, f"{last:g}", "tick", "end"))
     curves = [_curve(i, piece, (first, last), top) for i, line in enumerate(lines) for piece in _pieces(line.points)]
     box = '<svg x="10%" y="{}" width="89%" height="{}" viewBox="0 0 1000 1000" preserveAspectRatio="none">{}</svg>'

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
 from srpo.benchmarks.base import render_item
-from srpo.finished import answer_id, of_splits
+from srpo.errors import DataError
+from srpo.finished import answer_id, of_splits, training_samples
 from srpo.models.base import Message, Request
 from srpo.models.chat import render_messages
 from srpo.probes import PATH_PROBES, probe_messages
@@ -18,7 +20,7 @@ from srpo.runs import RunFolder, StageFiles
 from srpo.stages.rows import rows_if_there
 from srpo.stages.shard import Shard, files_of, is_held
 from srpo.systems import instruction_of
-from srpo.types import Item, Probe, Sample, Sampling
+from srpo.types import CELLS, Cell, Item, Probe, Sample, Sampling
 
 
 class Question(NamedTuple):
@@ -98,7 +100,11 @@ class Evaluation:
     def _messages(self, system: str, question: Question) -> tuple[Message, ...] | None:
         if question.subject in self.items:
             return render_item(self.items[question.subject])
-        sample, instruction = self.samples[question.subject], instruction_of(self.config, system)
+        own = self._own_messages(question, instruction_of(self.config, system))
+        return None if own is None else (*self._shots(system, question.subject), *own)
+
+    def _own_messages(self, question: Question, instruction: str | None) -> tuple[Message, ...] | None:
+        sample = self.samples[question.subject]
         if question.probe is None:
             return render_messages(sample, self.run.path, instruction)
         return probe_messages(
@@ -110,3 +116,25 @@ class Evaluation:
             seed=self.config.seed,
             pictures=self.run.probes,
         )
+
+    def _shots(self, system: str, subject: str) -> tuple[Message, ...]:
+        """Examples for a system that is shown some, drawn anew for every sample: all cells alike often."""
+        number = self.config.systems[system].shots if system in self.config.systems else 0
+        if not number:
+            return ()
+        rng = random.Random(seed_of("shots", self.config.seed, subject))
+        drawn = [rng.choice(self._training[CELLS[index % len(CELLS)]]) for index in range(number)]
+        rng.shuffle(drawn)
+        instruction = instruction_of(self.config, system)
+        turns = ((render_messages(s, self.run.path, instruction), s.reference.text) for s in drawn)
+        return tuple(m for asked, text in turns for m in (*asked, Message(role="assistant", text=text)))
+
+    @cached_property
+    def _training(self) -> Mapping[Cell, Sequence[Sample]]:
+        found: dict[Cell, list[Sample]] = {cell: [] for cell in CELLS}
+        for sample in training_samples(self.run):
+            found[sample.cell].append(sample)
+        lacking = [cell for cell, samples in found.items() if not samples]
+        if lacking:
+            raise DataError(f"{self.run.samples}: no training sample of cell {lacking[0]} to show; set shots to 0")
+        return found

@@ -20,15 +20,20 @@ from srpo.records import content_id, seed_of
 from srpo.steps import ANSWER
 from srpo.types import CELLS, Cell, Image, Provenance, Sample
 from srpo.world.draw import SIZE, draw_scene
-from srpo.world.edition import EDITION, EDITION_VERSION, draw_edition
+from srpo.world.edition import EDITION, EDITION_VERSION, draw_edition, draw_hard_set
 from srpo.world.knowledge import World, load_world
 from srpo.world.language import facts, reference_path, say
-from srpo.world.scenes import MinimalSet, Scene, Situation, draw_set
-from srpo.world.splits import draw_keys, keys_of
+from srpo.world.scenes import MinimalSet, Scene, Situation, draw_set, shift_set
+from srpo.world.splits import SHIFTS, draw_keys, keys_of
 
 WORLD_VERSION = "1"
 LICENCE = "Apache-2.0 AND MIT"
 TEST_SPLITS = ("test_scenes", "test_combinations", "test_rules")
+STUDY_SPLITS = ("test_style", "test_words", "test_alike", "dev_rules")
+"""Further splits of held-out rules, empty unless asked for."""
+
+ALIKE_OBJECTS = 3
+"""In a picture of `test_alike`."""
 
 
 class WorldSettings(Settings):
@@ -41,11 +46,24 @@ class WorldSettings(Settings):
     test_combinations: int = Field(default=60, ge=0)
     test_rules: int = Field(default=60, ge=0)
     rsbench: int = Field(default=0, ge=0, description="of the benchmark edition, a fifth of them at each level")
+    test_style: int = Field(default=0, ge=0, description="sets of `test_rules` in a look that no training has shown")
+    test_words: int = Field(default=0, ge=0, description="sets of `test_rules` in phrasings that no training has shown")
+    test_alike: int = Field(default=0, ge=0, description="held-out rules, with look-alikes in the harmless cells")
+    dev_rules: int = Field(
+        default=0, ge=0, description="held-out rules for choosing settings; above 0 they leave the test splits"
+    )
+    train_seed: int | None = Field(
+        default=None, description="another seed for `train` and `val`, so that the tests stay; none = `seed`"
+    )
 
     def sizes(self) -> dict[str, int]:
         """Split -> minimal sets, in the order in which they are drawn."""
-        names = ("train", "val", *TEST_SPLITS, EDITION)
+        names = ("train", "val", *TEST_SPLITS, EDITION, *STUDY_SPLITS)
         return {name: getattr(self, name) for name in names}
+
+    def seed_of_split(self, split: str) -> int:
+        """What a split is drawn by."""
+        return self.seed if self.train_seed is None or split not in ("train", "val") else self.train_seed
 
 
 def build_samples(settings: WorldSettings, folder: Path) -> Iterator[Sample]:
@@ -56,20 +74,26 @@ def build_samples(settings: WorldSettings, folder: Path) -> Iterator[Sample]:
     world = load_world()
     (folder / "images").mkdir(parents=True, exist_ok=True)
     for split, size in settings.sizes().items():
-        for level, drawn in islice(_draw_split(world, split, settings.seed), size):
+        for level, drawn in islice(_draw_split(world, split, settings), size):
             for cell in CELLS:
-                sample = _sample(world, drawn, cell, split, settings.seed, folder)
+                sample = _sample(world, drawn, cell, split, settings.seed_of_split(split), folder)
                 yield sample if level is None else _of_edition(world, sample, drawn.cells[cell], level)
 
 
-def _draw_split(world: World, split: str, seed: int) -> Iterator[tuple[int | None, MinimalSet]]:
+def _draw_split(world: World, split: str, settings: WorldSettings) -> Iterator[tuple[int | None, MinimalSet]]:
     """Levels and minimal sets without end; only the edition has levels."""
+    seed = settings.seed_of_split(split)
     if split == EDITION:
         yield from draw_edition(world, seed)
-    else:
-        rng = random.Random(seed_of("ssui-world", WORLD_VERSION, seed, split))
-        for rule, key in draw_keys(keys_of(world, split), rng):
-            yield None, draw_set(world, rule, key, rng)
+        return
+    rng = random.Random(seed_of("ssui-world", WORLD_VERSION, seed, "test_rules" if split in SHIFTS else split))
+    asks = random.Random(seed_of("ssui-world", WORLD_VERSION, seed, "asks"))
+    for rule, key in draw_keys(keys_of(world, split, development=settings.dev_rules > 0), rng):
+        if split == "test_alike":
+            yield None, draw_hard_set(world, rule, [key], ALIKE_OBJECTS, rng)
+        else:
+            drawn = draw_set(world, rule, key, rng)
+            yield None, shift_set(world, drawn, split, asks) if split in SHIFTS else drawn
 
 
 def _sample(world: World, drawn: MinimalSet, cell: Cell, split: str, seed: int, folder: Path) -> Sample:
@@ -82,7 +106,7 @@ def _sample(world: World, drawn: MinimalSet, cell: Cell, split: str, seed: int, 
         group=content_id("set", WORLD_VERSION, split, *(drawn.cells[c].as_dict() for c in CELLS)),
         cell=cell,
         image=_write_picture(situation.scene, folder),
-        question=trigger.asks[situation.ask],
+        question=trigger.ask(situation.ask),
         category=hazard.category if hazard else None,
         hypothesis=f"{hazard.name}: {hazard.consequence}" if hazard else None,
         reference=reference_path(world, situation),

@@ -18,6 +18,9 @@ ASSETS = Path(__file__).parent / "assets"
 HELD_OUT_RULES = 0.4
 """Share of an attribute's rules that alignment never sees (rounded down per attribute)."""
 
+DEVELOPMENT_RULES = 14
+"""Held-out rules that a development split may use; the others are for testing."""
+
 HELD_OUT_COMBINATIONS = 5
 """One in so many (object, trigger) combinations of the other rules is kept from alignment."""
 
@@ -40,6 +43,12 @@ class Trigger:
     asks: tuple[str, ...]
     tip: str
     instead: str
+    new_asks: tuple[str, ...] = ()
+    """Phrasings for tests of a shift in wording; nothing else draws them."""
+
+    def ask(self, number: int) -> str:
+        """A phrasing by its number; new ones follow the others."""
+        return (*self.asks, *self.new_asks)[number]
 
 
 @dataclass(frozen=True)
@@ -96,6 +105,11 @@ class World:
             held.update(own[: int(len(own) * HELD_OUT_RULES)])
         return frozenset(held)
 
+    @cached_property
+    def development_rules(self) -> frozenset[str]:
+        """The held-out rules on which settings may be chosen."""
+        return frozenset(sorted(self.held_out_rules, key=lambda i: content_id("development", i))[:DEVELOPMENT_RULES])
+
     def held_out_combination(self, name: str, trigger: str) -> bool:
         """True if the (object, trigger) pair is kept from alignment; never for every object of a rule."""
         attribute = self.attribute[name]
@@ -112,7 +126,7 @@ def load_world(path: Path = ASSETS / "world.yaml") -> World:
     data = yaml.safe_load(path.read_text(encoding="utf-8"))
     named = [(name, icon, kind) for kind, objects in data["attributes"].items() for name, icon in objects.items()]
     named += [(name, icon, None) for name, icon in data["neutral"].items()]
-    frames = data["frames"]
+    frames, new_frames = data["frames"], data["new_frames"]
     triggers = {
         key: Trigger(
             do=t["do"],
@@ -120,6 +134,7 @@ def load_world(path: Path = ASSETS / "world.yaml") -> World:
             asks=(*t["asks"], *(frame.format(do=t["do"]) for frame in frames)),
             tip=t["tip"],
             instead=t["instead"],
+            new_asks=tuple(frame.format(do=t["do"], doing=t["doing"]) for frame in new_frames),
         )
         for key, t in data["triggers"].items()
     }

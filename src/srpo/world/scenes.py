@@ -13,9 +13,13 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Literal, get_args
 
 from srpo.types import CELLS, Cell
 from srpo.world.knowledge import Rule, World
+
+Look = Literal["plain", "shifted"]
+"""How a picture is drawn: as always, or in a way that no training has shown."""
 
 SLOTS = 4
 """Places in a picture, 2 x 2, in reading order."""
@@ -23,10 +27,11 @@ SLOTS = 4
 
 @dataclass(frozen=True)
 class Scene:
-    """Object names by slot (empty slots are absent), and the seed of background and jitter."""
+    """Object names by slot (empty slots are absent), the seed of background and jitter, and the way of drawing."""
 
     objects: tuple[tuple[int, str], ...]
     style: int
+    look: Look = "plain"
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -53,6 +58,7 @@ class Situation:
             "style": self.scene.style,
             "trigger": self.trigger,
             "ask": self.ask,
+            **({} if self.scene.look == "plain" else {"look": self.scene.look}),
         }
 
 
@@ -61,7 +67,10 @@ def situation_from(data: dict[str, object]) -> Situation:
     objects = data["objects"]
     if not isinstance(objects, Sequence):
         raise TypeError("objects is not a list")
-    scene = Scene(tuple((int(slot), str(name)) for slot, name in objects), int(str(data["style"])))
+    looks = [look for look in get_args(Look) if look == data.get("look", "plain")]
+    if not looks:
+        raise ValueError("look is none that the world knows")
+    scene = Scene(tuple((int(slot), str(name)) for slot, name in objects), int(str(data["style"])), looks[0])
     return Situation(scene, str(data["trigger"]), int(str(data["ask"])))
 
 
@@ -102,3 +111,13 @@ def place(names: list[str], keys: int, rng: random.Random) -> Scene:
     slots = rng.sample(range(SLOTS), len(names))
     slots[:keys] = sorted(slots[:keys])
     return Scene(tuple(sorted(zip(slots, names, strict=True))), rng.getrandbits(32))
+
+
+def shift_set(world: World, drawn: MinimalSet, split: str, asks: random.Random) -> MinimalSet:
+    """The same set in another look (`test_style`) or in phrasings drawn by `asks` (`test_words`)."""
+    if split == "test_style":
+        cells = {c: replace(s, scene=replace(s.scene, look="shifted")) for c, s in drawn.cells.items()}
+        return replace(drawn, cells=cells)
+    triggers = {s.trigger: world.triggers[s.trigger] for s in drawn.cells.values()}
+    new = {name: len(t.asks) + asks.randrange(len(t.new_asks)) for name, t in triggers.items()}
+    return replace(drawn, cells={cell: replace(s, ask=new[s.trigger]) for cell, s in drawn.cells.items()})

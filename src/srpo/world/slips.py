@@ -22,6 +22,7 @@ from srpo.world.scenes import Situation
 class SlipRates(Settings):
     """Probabilities that shape the base model's demonstrations."""
 
+    pattern: int = Field(default=0, ge=0, description="which step is the weak one of each rule; drawn by it")
     weak_rules: float = Field(
         default=0.85, ge=0, le=1, description="share of rules with a step that usually loses the risk"
     )
@@ -37,7 +38,7 @@ WEAK_STEP_WEIGHTS = {"synthesis": 4, "intent_risk": 3, "consequences": 2, "strat
 
 def weak_step(rule: Rule, rates: SlipRates) -> str | None:
     """The step at which the base usually loses this rule's risk, or none.  A fixed property of the rule."""
-    rng = random.Random(seed_of("slip", rule.id))
+    rng = random.Random(seed_of("slip", rule.id, *([rates.pattern] if rates.pattern else [])))
     if rng.random() >= rates.weak_rules:
         return None
     return rng.choices(list(WEAK_STEP_WEIGHTS), list(WEAK_STEP_WEIGHTS.values()))[0]

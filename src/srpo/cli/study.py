@@ -1,0 +1,96 @@
+"""Commands of the study."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from srpo.cli.terminal import say
+from srpo.errors import ModelError
+
+if TYPE_CHECKING:
+    from srpo.study.schedule import Study
+
+app = typer.Typer(no_args_is_help=True, help="Many methods on the embedded world, side by side; resumable run by run.")
+
+_RESULTS: Final = Path("docs/measurements/study")
+_PAGE: Final = Path("docs/study.md")
+_WORK: Final = Path("runs/study")
+
+_StudyOption = Annotated[str, typer.Option("--study", help="YAML file, or name of a shipped study", metavar="FILE")]
+_QuickOption = Annotated[bool, typer.Option("--quick", help="the reduced study, in a folder of its own")]
+_ResultsOption = Annotated[
+    Path | None, typer.Option("--results", help="folder of the figures of finished runs", metavar="DIR")
+]
+_WorkOption = Annotated[Path | None, typer.Option("--work", help="folder of bases and shared branches", metavar="DIR")]
+_OnlyOption = Annotated[list[str] | None, typer.Option("--only", help="method; may be given often", metavar="METHOD")]
+
+
+@app.command()
+def plan(
+    study: _StudyOption = "full",
+    quick: _QuickOption = False,
+    results: _ResultsOption = None,
+    work: _WorkOption = None,
+    only: _OnlyOption = None,
+) -> None:
+    """Print what is finished and what is to be done, with the time it is likely to take.
+
+    Example: srpo study plan
+    """
+    from srpo.study.planning import plan_lines
+
+    for line in plan_lines(_study(study, quick, results, work), only or ()):
+        say(line)
+
+
+@app.command()
+def run(  # noqa: PLR0913  # one parameter per option
+    study: _StudyOption = "full",
+    quick: _QuickOption = False,
+    results: _ResultsOption = None,
+    work: _WorkOption = None,
+    only: _OnlyOption = None,
+    minutes: Annotated[float | None, typer.Option(help="begin nothing that takes longer than this", min=0)] = None,
+    jobs: Annotated[int, typer.Option(help="processes of one thread each", min=1)] = 2,
+) -> None:
+    """Do what is missing; give it again to go on.  Example: srpo study run --minutes 120 --jobs 2"""
+    from srpo.study.schedule import check_only, work_off
+
+    found = _study(study, quick, results, work)
+    check_only(found.settings, only or ())
+    failed = work_off(found, jobs, minutes, only or (), say)
+    if failed:
+        raise ModelError(f"failed: {', '.join(failed)}; the reasons stand above, the others are kept, run it again")
+    say(f"figures in {found.results.path}")
+
+
+@app.command()
+def tables(
+    study: _StudyOption = "full",
+    quick: _QuickOption = False,
+    results: _ResultsOption = None,
+    page: Annotated[Path | None, typer.Option("--page", help="page whose tables are made anew", metavar="FILE")] = None,
+) -> None:
+    """Make the tables and figures of the study anew from its figures alone.  Example: srpo study tables"""
+    from srpo.study.page import write_page
+
+    found = _study(study, quick, results, None)
+    target = page or (found.results.path / "study.md" if quick else _PAGE)
+    write_page(found, target)
+    say(f"tables in {target}")
+
+
+def _study(name: str, quick: bool, results: Path | None, work: Path | None) -> Study:
+    """Settings and folders, by what was given."""
+    from srpo.study.places import Places
+    from srpo.study.results import Results
+    from srpo.study.schedule import Study
+    from srpo.study.settings import load_study
+
+    home = Path("runs/study-quick") if quick else _WORK
+    figures = home / "figures" if quick else _RESULTS
+    settings = load_study("quick" if quick else name)
+    return Study(settings, Places(work or home), Results(results or figures))

@@ -1,0 +1,94 @@
+"""Figures of finished runs: one small JSON file each, and one with the items that they all answered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import Field, ValidationError
+
+from srpo.errors import DataError
+from srpo.records import content_id, write_text
+from srpo.study.outcomes import Sets
+from srpo.study.tasks import Task
+from srpo.types import Record
+
+
+class Cost(Record):
+    """What a run took."""
+
+    updates: int = 0
+    sampled_tokens: int = Field(default=0, description="drawn to learn from")
+    trained_tokens: int = Field(default=0, description="through the model with gradients, repetitions included")
+    explore_seconds: float = Field(default=0.0, description="of the shared branches that it uses")
+    train_seconds: float = 0.0
+    evaluate_seconds: float = 0.0
+    prompt_tokens: float = Field(default=0.0, description="of a request, on average")
+
+
+class Finished(Record):
+    """A finished run."""
+
+    task: Task
+    cost: Cost
+    items: str = Field(description="digest of the items")
+    sets: dict[str, Sets] = Field(description="decoding -> outcomes")
+    notes: dict[str, float] = Field(default_factory=dict, description="of the training: first and last figures")
+
+
+class Items(Record):
+    """The minimal sets of every split, in the order of the outcomes."""
+
+    groups: dict[str, tuple[str, ...]]
+    rules: dict[str, tuple[str, ...]] = Field(description="of the same sets")
+
+    @property
+    def digest(self) -> str:
+        """Equal digests, same items."""
+        return content_id(self.model_dump(mode="json"))
+
+
+@dataclass(frozen=True)
+class Results:
+    """The folder of a study's figures."""
+
+    path: Path
+
+    def file(self, task: Task) -> Path:
+        """Where the figures of a run are, or will be."""
+        return self.path / f"{task.id}.json"
+
+    def has(self, task: Task) -> bool:
+        """Whether a run is finished."""
+        return self.file(task).exists()
+
+    def write(self, finished: Finished, items: Items) -> None:
+        """Keep a run.  Raises DataError if the folder holds runs on other items."""
+        file = self.path / f"items-{finished.task.purpose}.json"
+        if not file.exists():
+            write_text(file, items.model_dump_json(indent=1) + "\n")
+        elif self.items(finished.task.purpose).digest != items.digest:
+            raise DataError(f"{file}: the runs there answered other items; give another folder of results")
+        write_text(self.file(finished.task), finished.model_dump_json(indent=1) + "\n")
+
+    def read(self, task: Task) -> Finished | None:
+        """A finished run, none if it is not there.  Raises DataError if the file is broken."""
+        if not self.has(task):
+            return None
+        file = self.file(task)
+        try:
+            found = Finished.model_validate_json(file.read_bytes())
+        except (OSError, ValidationError) as error:
+            reason = str(error).splitlines()[0]
+            raise DataError(f"{file}: not the figures of a run ({reason}); delete it and run it again") from None
+        if found.items != self.items(task.purpose).digest:
+            raise DataError(f"{file}: answered other items than items-{task.purpose}.json says; delete it")
+        return found
+
+    def items(self, purpose: str) -> Items:
+        """The items of the sweep or of the tests.  Raises DataError if no run is finished yet."""
+        file = self.path / f"items-{purpose}.json"
+        try:
+            return Items.model_validate_json(file.read_bytes())
+        except (OSError, ValidationError) as error:
+            raise DataError(f"{file}: cannot be read ({error}); run the study first") from None

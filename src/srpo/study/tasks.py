@@ -1,0 +1,87 @@
+"""The runs of a study: which there are, in which order, and what each is called."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final, Literal
+
+from srpo.study.settings import StudySettings
+from srpo.types import Record
+
+Purpose = Literal["sweep", "test"]
+UNTUNED: Final = 0.0
+"""Learning rate of what is not trained."""
+
+
+class Task(Record):
+    """One run: a method on a base with a seed, measured on the development splits (`sweep`) or on the others."""
+
+    purpose: Purpose
+    method: str
+    base: str
+    seed: int
+    rate: float
+    updates: int
+    ablation: str = ""
+    variant: str = ""
+
+    @property
+    def id(self) -> str:
+        """Name of its file, without its ending."""
+        what = f"{self.method}+{self.ablation}={self.variant}" if self.ablation else self.method
+        return f"{self.purpose}-{what}-{self.base}-seed{self.seed}-rate{self.rate:.0e}-updates{self.updates}"
+
+
+def sweep_tasks(study: StudySettings) -> Iterator[Task]:
+    """The same learning rates for every method that is trained, on the first base."""
+    base = next(iter(study.bases))
+    for seed in study.sweep.seeds:
+        for rate in study.sweep.rates:
+            for name, method in study.methods.items():
+                if method.tuned:
+                    yield Task(purpose="sweep", method=name, base=base, seed=seed, rate=rate, updates=study.updates)
+
+
+def main_tasks(study: StudySettings, chosen: Mapping[str, float]) -> Iterator[Task]:
+    """Every method whose rate is chosen, base by base and seed by seed, so that early stops leave whole comparisons."""
+    for base in study.bases:
+        for seed in study.seeds:
+            yield from (_test(study, name, base, seed, chosen) for name in study.methods if name in chosen)
+
+
+def curve_tasks(study: StudySettings, chosen: Mapping[str, float]) -> Iterator[Task]:
+    """Methods over numbers of updates, on the first base."""
+    base = next(iter(study.bases))
+    for seed in study.curve.seeds:
+        for updates in study.curve.updates:
+            for name in study.curve.methods:
+                if name in chosen:
+                    yield _test(study, name, base, seed, chosen).model_copy(update={"updates": updates})
+
+
+def ablation_tasks(study: StudySettings, chosen: Mapping[str, float]) -> Iterator[Task]:
+    """Variants of methods, on the first base, with the rate of the method itself."""
+    base = next(iter(study.bases))
+    for title, ablation in study.ablations.items():
+        for seed in ablation.seeds:
+            for variant in ablation.variants:
+                for name in ablation.methods:
+                    if name in chosen:
+                        own = {"ablation": title, "variant": variant}
+                        yield _test(study, name, base, seed, chosen).model_copy(update=own)
+
+
+def all_tasks(study: StudySettings, chosen: Mapping[str, float]) -> list[Task]:
+    """All runs that can be named now, in their order, each once."""
+    parts: Sequence[Iterator[Task]] = (
+        sweep_tasks(study),
+        main_tasks(study, chosen),
+        curve_tasks(study, chosen),
+        ablation_tasks(study, chosen),
+    )
+    return list({task.id: task for part in parts for task in part}.values())
+
+
+def _test(study: StudySettings, name: str, base: str, seed: int, chosen: Mapping[str, float]) -> Task:
+    updates = study.updates if study.methods[name].tuned else 0
+    return Task(purpose="test", method=name, base=base, seed=seed, rate=chosen[name], updates=updates)

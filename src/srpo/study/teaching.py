@@ -1,0 +1,109 @@
+"""From shared trees to what one method is taught: its references, its contrasts, its share of harmless cells."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from srpo.errors import DataError
+from srpo.explore import HazardRefusal, outcome
+from srpo.records import seed_of
+from srpo.steps import split
+from srpo.study.settings import Teaching
+from srpo.types import Contrast, Node, Outcome, Sample, Tree, Verdict
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """Trees with their contrasts; a tree without any teaches its trunk."""
+
+    trees: tuple[Tree, ...]
+    contrasts: tuple[Contrast, ...]
+    samples: Mapping[str, Sample]
+    folder: Path
+    """Where the samples' pictures start from."""
+
+
+@dataclass(frozen=True)
+class Explored:
+    """What all methods share."""
+
+    samples: Mapping[str, Sample]
+    trees: Sequence[Tree]
+    verdicts: Mapping[str, Sequence[Verdict]]
+    contrasts: Sequence[Contrast]
+    folder: Path
+
+
+def lesson_of(found: Explored, teaching: Teaching, seed: int) -> Lesson:
+    """The trees to train on.  Raises DataError if nothing is left."""
+    kept = [tree for tree in found.trees if _keeps(found.samples[tree.sample], teaching.benign_share)]
+    ids = {tree.id for tree in kept}
+    contrasts = [contrast for contrast in found.contrasts if contrast.tree in ids]
+    if teaching.target == "answers":
+        kept, contrasts = [only_reply(tree) for tree in kept], []
+    elif teaching.target == "favourable":
+        drawn = (favourable_path(tree, outcomes_of(found, tree), seed) for tree in kept)
+        kept, contrasts = [tree for tree in drawn if tree is not None], []
+    elif teaching.whole_paths:
+        kept = [with_whole_paths(tree) for tree in kept]
+        contrasts = [contrast.model_copy(update={"prefix": 0}) for contrast in contrasts]
+    if not kept:
+        raise DataError(f"teaching {teaching.target}: no tree of {len(found.trees)} is left; sample more branches")
+    return Lesson(tuple(kept), tuple(contrasts), found.samples, found.folder)
+
+
+def outcomes_of(found: Explored, tree: Tree, hazard_refusal: HazardRefusal = "neutral") -> dict[int, Outcome]:
+    """Branch -> outcome, of the branches that were judged and not cut off."""
+    cell = found.samples[tree.sample].cell
+    return {
+        verdict.node: outcome(verdict, cell, hazard_refusal=hazard_refusal)
+        for verdict in found.verdicts.get(tree.id, ())
+        if verdict.node is not None and tree.nodes[verdict.node].finish == "stop"
+    }
+
+
+def only_reply(tree: Tree) -> Tree:
+    """The tree of a reference that is its reply alone, without reasoning."""
+    reply = tree.nodes[tree.trunk[-1]]
+    return tree.model_copy(update={"nodes": (reply.model_copy(update={"parent": None}),)})
+
+
+def favourable_path(tree: Tree, outcomes: Mapping[int, Outcome], seed: int) -> Tree | None:
+    """The tree whose reference is a whole path that the model drew itself and that ended well; none if there is none.
+
+    One of those from the empty prefix, which owe nothing to the reference.
+    """
+    good = [n for n, found in outcomes.items() if found == "favourable" and tree.prefix(n) == 0]
+    texts = sorted({tree.nodes[n].text for n in good})
+    if not texts:
+        return None
+    text = random.Random(seed_of("favourable", seed, tree.id)).choice(texts)
+    steps = [step.text for step in split(text).steps]
+    # Ids are left out: training encodes each step apart, as it does with references.
+    nodes = tuple(Node(parent=i - 1 if i else None, text=t, sampled=False) for i, t in enumerate(steps))
+    return tree.model_copy(update={"nodes": nodes})
+
+
+def with_whole_paths(tree: Tree) -> Tree:
+    """The tree whose branches all begin at the empty prefix: each holds its prefix, so that a contrast counts it."""
+    trunk = [tree.nodes[index] for index in tree.trunk]
+
+    def whole(index: int) -> Node:
+        before = trunk[: tree.prefix(index)]
+        node = tree.nodes[index]
+        ids: tuple[int, ...] | None = None
+        if node.token_ids is not None and all(step.token_ids is not None for step in before):
+            ids = (*(i for step in before for i in step.token_ids or ()), *node.token_ids)
+        return node.model_copy(update={"parent": None, "text": tree.walk(index), "token_ids": ids})
+
+    return tree.model_copy(update={"nodes": (*trunk, *(whole(index) for index in tree.branches))})
+
+
+def _keeps(sample: Sample, benign_share: float) -> bool:
+    """Whether a sample is taught; which harmless ones are hangs on their id alone."""
+    if sample.cell == "hazard" or benign_share >= 1:
+        return True
+    return random.Random(seed_of("benign", sample.id)).random() < benign_share

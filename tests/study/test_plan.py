@@ -1,0 +1,125 @@
+"""Which runs there are, which rate is chosen, and what is next."""
+
+from __future__ import annotations
+
+import pytest
+from study_files import MISSED, RIGHT, keep, small_study, study_in, sweep_task, test_task
+from typer.testing import CliRunner
+
+from srpo.cli import app
+from srpo.errors import ConfigError, DataError
+from srpo.study.choice import chosen_rates
+from srpo.study.planning import plan_lines
+from srpo.study.schedule import work_off
+from srpo.study.settings import Ablation, Curve, load_study, merge
+from srpo.study.tasks import all_tasks
+from srpo.study.work import config_of
+
+
+def test_one_mapping_is_laid_over_another():
+    assert merge({"a": {"b": 1, "c": 2}, "d": 3}, {"a": {"b": 4}, "d": {}}) == {"a": {"b": 4, "c": 2}, "d": {}}
+
+
+@pytest.mark.parametrize("name", ["full", "quick"])
+def test_shipped_studies_make_settings_for_every_run(name, tmp_path):
+    settings = load_study(name)
+    tasks = all_tasks(settings, dict.fromkeys(settings.methods, 1e-4))
+    places = study_in(tmp_path).places
+    configs = [config_of(settings, task, places) for task in tasks]
+    assert {config.evaluate.judge.kind for config in configs if config.evaluate.judge} == {"oracle"}
+    assert len({task.id for task in tasks}) == len(tasks)
+    swept = [config for task, config in zip(tasks, configs, strict=True) if task.purpose == "sweep"]
+    assert all("test_rules" not in config.evaluate.splits for config in swept)
+
+
+def test_training_sets_go_by_the_seed_and_tests_do_not(tmp_path):
+    study = study_in(tmp_path)
+    one, two = (config_of(study.settings, test_task("sft", seed), study.places) for seed in (0, 1))
+    assert (one.world.train_seed, two.world.train_seed) == (1000, 1001)
+    assert one.world.seed == two.world.seed
+    assert study.places.trees(one) != study.places.trees(two)
+
+
+def test_methods_share_branches(tmp_path):
+    study = study_in(tmp_path)
+    sft, srpo = (config_of(study.settings, test_task(name, 0), study.places) for name in ("sft", "srpo"))
+    assert study.places.trees(sft) == study.places.trees(srpo)
+
+
+def test_a_method_waits_for_its_rate(tmp_path):
+    study = study_in(tmp_path)
+    keep(study, sweep_task("sft", 1e-4), [RIGHT, RIGHT], [MISSED, MISSED])
+    assert chosen_rates(study.settings, study.results) == {"base": 0.0}
+    keep(study, sweep_task("sft", 3e-4), [RIGHT, MISSED], [RIGHT, RIGHT])
+    assert chosen_rates(study.settings, study.results) == {"base": 0.0, "sft": 3e-4}
+    assert {t.method for t in study.missing() if t.purpose == "test"} == {"base", "sft"}
+
+
+def test_of_equal_rates_the_smaller_is_chosen(tmp_path):
+    study = study_in(tmp_path)
+    for rate in (1e-4, 3e-4):
+        keep(study, sweep_task("sft", rate), [RIGHT, MISSED], [RIGHT, MISSED])
+    assert chosen_rates(study.settings, study.results)["sft"] == 1e-4
+
+
+def test_shared_branches_come_before_the_runs(tmp_path):
+    study = study_in(tmp_path)
+    jobs = list(study.jobs())
+    assert {job.kind for job in jobs} == {"trees"}
+    mark = study.places.mark(study.places.trees(config_of(study.settings, jobs[0].task, study.places)))
+    mark.parent.mkdir(parents=True)
+    mark.touch()
+    assert [job.kind for job in study.jobs()][:2] == ["run", "run"]
+
+
+def test_a_base_comes_first(tmp_path):
+    study = study_in(tmp_path, small_study(bases={"second": {"seed": 1}}))
+    assert [(job.kind, job.name) for job in study.jobs()] == [("base", "second")]
+
+
+def test_without_time_nothing_is_begun(tmp_path):
+    said: list[str] = []
+    assert work_off(study_in(tmp_path), 2, 0.0, (), said.append) == []
+    assert said == []
+
+
+def test_the_plan_in_words(tmp_path):
+    study = study_in(tmp_path)
+    keep(study, sweep_task("sft", 1e-4), [RIGHT, RIGHT], [MISSED, MISSED])
+    lines = list(plan_lines(study))
+    assert lines[0] == "learning rates: 1 of 4 runs finished"
+    assert lines[1] == "methods: 0 of 6 runs finished, 4 wait for the learning rate of their method"
+    assert lines[-1].startswith("about 0.8 hours of one core for 9 runs")  # 3 of 80 s, and 6 guessed
+    with pytest.raises(DataError, match="no such method"):
+        list(plan_lines(study, ["nothing"]))
+
+
+def test_curves_and_ablations_are_runs_of_their_own():
+    study = small_study(
+        curve=Curve(methods=("sft",), updates=(2, 4), seeds=(0,)),
+        ablations={"weight": Ablation(title="Weight", methods=("srpo",), variants={"1": {"label": "x"}}, seeds=(0,))},
+    )
+    ids = [task.id for task in all_tasks(study, {"base": 0.0, "sft": 1e-4, "srpo": 1e-4})]
+    assert "test-sft-shipped-seed0-rate1e-04-updates2" in ids
+    assert ids.count("test-sft-shipped-seed0-rate1e-04-updates4") == 1  # the main run is the curve's as well
+    assert "test-srpo+weight=1-shipped-seed0-rate1e-04-updates4" in ids
+
+
+def test_a_variant_that_is_no_method_is_named():
+    ablations = {"bad": Ablation(title="Bad", methods=("srpo",), variants={"x": {"trainr": "own"}})}
+    with pytest.raises(ConfigError, match=r"ablations\.bad\.variants\.x"):
+        small_study(ablations=ablations).method("srpo", "bad", "x")
+
+
+def test_an_unknown_method_is_named():
+    with pytest.raises(ValueError, match="no method 'ppo'"):
+        small_study(against="ppo")
+
+
+def test_the_command_line_plans_and_writes(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    planned = CliRunner().invoke(app, ["study", "plan"])
+    assert planned.exit_code == 0 and "learning rates: 0 of 52 runs finished" in planned.output
+    written = CliRunner().invoke(app, ["study", "tables", "--quick", "--page", "page.md"])
+    assert written.exit_code == 0 and "No run is finished yet." in (tmp_path / "page.md").read_text()
+    assert CliRunner().invoke(app, ["study", "run", "--minutes", "0"]).exit_code == 0

@@ -1,0 +1,135 @@
+"""What each method is taught of a tree that is written by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from srpo.errors import DataError
+from srpo.steps import split
+from srpo.study.rows import labelled_rows, pair_rows, request_rows
+from srpo.study.settings import Teaching
+from srpo.study.teaching import Explored, lesson_of, with_whole_paths
+from srpo.study.trl import with_sampled_tokens
+from srpo.study.work import generated_tokens, notes_of, trained_tokens
+from srpo.types import Contrast, Node, Sample, Sampling, Tree, Verdict
+from srpo.world import WorldSettings, build_samples
+
+NONE = {"train": 2, "val": 0, "test_scenes": 0, "test_combinations": 0, "test_rules": 0}
+
+
+@pytest.fixture(scope="module")
+def explored(tmp_path_factory: Any) -> Explored:
+    """Two minimal sets.  Every tree has a good and a bad branch at prefix 0 and at prefix 2."""
+    folder: Path = tmp_path_factory.mktemp("world")
+    samples = list(build_samples(WorldSettings(**NONE), folder))
+    trees = [tree_of(sample) for sample in samples]
+    verdicts = {tree.id: [verdict(tree.id, node, node % 2 == 1) for node in tree.branches] for tree in trees}
+    contrasts = [
+        Contrast(tree=tree.id, prefix=prefix, chosen=7 + prefix, rejected=8 + prefix)
+        for tree in trees
+        for prefix in (0, 2)
+    ]
+    return Explored({s.id: s for s in samples}, trees, verdicts, contrasts, folder)
+
+
+def tree_of(sample: Sample) -> Tree:
+    steps = [step.text for step in sample.reference.steps]
+    trunk = [Node(parent=i - 1 if i else None, text=t, sampled=False, token_ids=(i,)) for i, t in enumerate(steps)]
+    branches = []
+    for parent, prefix in ((None, 0), (1, 2)):
+        for end in ("", " Bad."):
+            ids = (100 + prefix, 1)
+            text = "".join(steps[prefix:]) + end
+            branches.append(Node(parent=parent, text=text, sampled=True, token_ids=ids, finish="stop"))
+    return Tree(
+        id=f"tree-{sample.id}",
+        sample=sample.id,
+        nodes=(*trunk, *branches),
+        model="hand",
+        sampling=Sampling(),
+        seed=0,
+    )
+
+
+def verdict(tree: str, node: int, good: bool) -> Verdict:
+    return Verdict(subject=tree, node=node, part="answer", judge="hand", safe=good, effective=good, declined=False)
+
+
+def test_references_come_with_all_contrasts(explored):
+    lesson = lesson_of(explored, Teaching(), 0)
+    assert (len(lesson.trees), len(lesson.contrasts)) == (8, 16)
+
+
+def test_answers_are_the_reply_alone(explored):
+    lesson = lesson_of(explored, Teaching(target="answers"), 0)
+    tree = lesson.trees[0]
+    assert tree.nodes[0].text == explored.samples[tree.sample].reference.steps[-1].text
+    assert (len(tree.nodes), tree.nodes[0].parent, lesson.contrasts) == (1, None, ())
+
+
+def test_favourable_branches_are_whole_paths_of_the_model_itself(explored):
+    lesson = lesson_of(explored, Teaching(target="favourable"), 0)
+    tree = lesson.trees[0]
+    assert "".join(node.text for node in tree.nodes) == explored.samples[tree.sample].reference.text
+    assert [node.text for node in tree.nodes] == [step.text for step in split(tree.walk(6)).steps]
+    assert all(node.token_ids is None and not node.sampled for node in tree.nodes)
+
+
+def test_without_a_favourable_branch_nothing_is_left(explored):
+    bad = {name: [v.model_copy(update={"safe": False}) for v in found] for name, found in explored.verdicts.items()}
+    none = Explored(explored.samples, explored.trees, bad, (), explored.folder)
+    with pytest.raises(DataError, match="no tree of 8 is left"):
+        lesson_of(none, Teaching(target="favourable"), 0)
+
+
+def test_whole_paths_hold_their_prefix(explored):
+    tree = explored.trees[0]
+    whole = with_whole_paths(tree)
+    assert [whole.prefix(node) for node in whole.branches] == [0, 0, 0, 0]
+    assert whole.nodes[9].token_ids == (0, 1, 102, 1)
+    assert [whole.walk(node) for node in whole.branches] == [tree.walk(node) for node in tree.branches]
+    lesson = lesson_of(explored, Teaching(whole_paths=True), 0)
+    assert {contrast.prefix for contrast in lesson.contrasts} == {0}
+
+
+def test_harmless_cells_can_be_left_out(explored):
+    lesson = lesson_of(explored, Teaching(benign_share=0.0), 0)
+    assert [explored.samples[tree.sample].cell for tree in lesson.trees] == ["hazard", "hazard"]
+    assert len(lesson.contrasts) == 4
+
+
+def test_every_tree_is_paired_once_a_round(explored):
+    lesson = lesson_of(explored, Teaching(), 0)
+    rows = pair_rows(lesson, 16, 0)
+    for half in (rows[:8], rows[8:]):
+        assert {row["sample"] for row in half} == set(explored.samples)
+    assert rows == pair_rows(lesson, 16, 0) != pair_rows(lesson, 16, 1)
+    assert rows[0]["chosen"][0]["content"] + " Bad." == rows[0]["rejected"][0]["content"]
+
+
+def test_in_a_batch_for_kto_a_row_follows_one_of_another_request(explored):
+    rows = labelled_rows(pair_rows(lesson_of(explored, Teaching(), 0), 8, 0), 8)
+    assert [row["label"] for row in rows[:8]] == [True] * 4 + [False] * 4
+    for begin in (0, 8):
+        batch = [row["sample"] for row in rows[begin : begin + 8]]
+        assert all(one != other for one, other in zip(batch, batch[-1:] + batch[:-1], strict=True))
+
+
+def test_requests_are_all_samples_in_turn(explored):
+    rows = request_rows(lesson_of(explored, Teaching(), 0), 12, 0)
+    assert {row["sample"] for row in rows[:8]} == set(explored.samples)
+    assert len(rows) == 12 and set(rows[0]) == {"prompt", "images", "sample"}
+
+
+def test_tokens_are_read_from_either_log():
+    own = [{"step": 1, "tokens": 10.0, "recomputed_tokens": 2.0}, {"step": 2, "tokens": 5.0}, {"train_loss": 1.0}]
+    assert trained_tokens(own) == 17
+    grpo = with_sampled_tokens([{"step": 2, "completions/mean_length": 3.0, "num_tokens": 40.0}, {"step": 4}], 8)
+    assert (trained_tokens(grpo), generated_tokens(grpo), generated_tokens(own)) == (40, 48, 0)
+
+
+def test_the_first_and_last_figures_are_kept():
+    assert notes_of([{"loss": 2.0}, {"loss": 1.0}, {"other": 3.0}]) == {"loss, first": 2.0, "loss, last": 1.0}
