@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -31,8 +32,14 @@ QUERY = fill(load_prompt("agent_query"), {"known": None, "categories": ", ".join
 
 
 @pytest.fixture(scope="module")
-def url(pool: Path) -> Iterator[str]:
-    with serving_world(pool, "--agent-errors", "0.5", "--judge-errors", "0") as url:
+def own_pool(pool: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy: what the server renders joins its pool."""
+    return Path(shutil.copytree(pool, tmp_path_factory.mktemp("own") / "pool"))
+
+
+@pytest.fixture(scope="module")
+def url(own_pool: Path) -> Iterator[str]:
+    with serving_world(own_pool, "--agent-errors", "0.5", "--judge-errors", "0") as url:
         yield url
 
 
@@ -139,19 +146,19 @@ def test_hostile_texts_do_no_harm(url: str, asker: Asker, text: str) -> None:
     assert post(url, {"prompt": text[:2000]}, "images/generations")[0] == 400
 
 
-def test_captions_are_drawn_and_known_afterwards(url: str, pool: Path) -> None:
+def test_captions_are_drawn_and_known_afterwards(url: str, own_pool: Path) -> None:
     caption = "The picture shows a knife, a kite and a hat."
     status, answer = post(
         url, {"prompt": caption, "model": "world-renderer", "size": "1024x1024"}, "images/generations"
     )
     data = base64.b64decode(answer["data"][0]["b64_json"])
     assert status == 200
-    picture = read_pool(pool)[hash_picture(data)]
+    picture = read_pool(own_pool)[hash_picture(data)]
     assert picture.kind == "rendered" and sorted(picture.scene.names) == ["hat", "kite", "knife"]
     assert "juggle" in risky(picture.scene)
     status, answer = post(url, payload(QUERY, f"data:image/png;base64,{answer['data'][0]['b64_json']}"))
     assert status == 200
-    with serving_world(pool) as later:
+    with serving_world(own_pool) as later:
         sent = f"data:image/png;base64,{base64.b64encode(data).decode()}"
         assert post(later, payload(QUERY, sent))[0] == 200, "a later server knows the picture too"
 
