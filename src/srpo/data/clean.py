@@ -57,16 +57,15 @@ def clean_sets(
     """
     known, earlier = _known(sets, sources), earlier or {}
     left = {one.id: one for one in sorted(sets, key=lambda one: one.id)}
-    steps: tuple[tuple[str, Callable[[], Mapping[str, str]]], ...] = (
-        ("incomplete", lambda: {id: problem for id, one in left.items() if (problem := find_defect(one))}),
-        ("leakage", lambda: _leaking(left, known, corpus, config.clean)),
-        ("near_duplicate", lambda: _repeating(left, known, config, earlier)),
-        ("quota", lambda: _too_many(left, config, earlier)),
-        ("straddling", lambda: _straddling(left, known, config, earlier)),
+    steps: tuple[Callable[[], Mapping[str, tuple[str, str]]], ...] = (
+        lambda: {id: ("incomplete", problem) for id, one in left.items() if (problem := find_defect(one))},
+        lambda: {id: ("leakage", words) for id, words in _leaking(left, known, corpus, config.clean).items()},
+        lambda: _surplus(left, known, config, earlier),
+        lambda: {id: ("straddling", words) for id, words in _straddling(left, known, config, earlier).items()},
     )
     rejections = []
-    for reason, find in steps:
-        for id, detail in find().items():
+    for find in steps:
+        for id, (reason, detail) in find().items():
             rejections.append(Rejection(id=id, stage="clean", reason=reason, detail=detail, of=left.pop(id)))
     splits = assign_splits(_members(left, known, config.clean.image_bits), config.splits, config.seed, earlier)
     return Cleaned(
@@ -136,24 +135,40 @@ def _used(sets: Mapping[str, DraftSet], known: Mapping[str, Source]) -> list[Sou
     return [known[id] for id in sorted({draft.source for one in sets.values() for draft in one.cells.values()})]
 
 
-def _repeating(
+def _surplus(
     sets: Mapping[str, DraftSet], known: Mapping[str, Source], config: BuildConfig, earlier: Mapping[str, str]
-) -> dict[str, str]:
-    """Sets whose hazard has both a request and a picture near to those of a set that stays."""
+) -> dict[str, tuple[str, str]]:
+    """Reason and details of sets that are not kept: near to one that is, in request and picture, or too many."""
     order = {id: (content_id(config.seed, id), id) for id in sets}
     ranked = sorted(sets, key=lambda id: (id not in earlier, order[id]))
     likeness = _Likeness(ranked, sets, known, config.clean)
     stays = np.zeros(len(ranked), dtype=bool)
     for place in range(len(ranked)):
         stays[place] = not likeness.repeated(place, stays)
-    found = {}
+    surplus = _too_many({id: sets[id] for place, id in enumerate(ranked) if stays[place]}, config, earlier)
+    kept = stays & np.array([id not in surplus for id in ranked], dtype=bool)
+    found: dict[str, tuple[str, str]] = {}
     for place, id in enumerate(ranked):
-        if stays[place]:
+        if kept[place]:
             continue
-        # Of all that stay, whichever came first: so that a later start over the same sets says the same.
-        other = min(likeness.repeated(place, stays), key=lambda other: order[other])
-        found[id] = f"repeats set {other}: {likeness.words(id, other)}"
+        # Of all that are kept, whichever came first: so that a later start over the same sets says the same.
+        near = likeness.repeated(place, kept)
+        if near:
+            other = min(near, key=lambda other: order[other])
+            found[id] = ("near_duplicate", f"repeats set {other}: {likeness.words(id, other)}")
+        else:
+            # It is too many itself, or repeats one that is.
+            found[id] = ("quota", _full(sets, [ranked[i] for i in np.flatnonzero(kept)], id, config))
     return found
+
+
+def _full(sets: Mapping[str, DraftSet], kept: Sequence[str], id: str, config: BuildConfig) -> str:
+    """Why there is no room for a set, by what is kept alone."""
+    category = str(sets[id].cells["hazard"].category)
+    count = sum(str(sets[other].cells["hazard"].category) == category for other in kept)
+    limit = config.clean.quotas.get(category)
+    cause = f"quotas.{category} is {limit}" if limit == count else f"sets is {config.clean.sets}"
+    return f"{cause}, and {count} sets of {category} are kept"
 
 
 class _Likeness:
