@@ -206,7 +206,7 @@ def _straddling(
     return dict.fromkeys(bridges, "sets with near pictures are in different splits already")
 
 
-def _too_many(sets: Mapping[str, DraftSet], config: BuildConfig, earlier: Mapping[str, str]) -> dict[str, str]:
+def _too_many(sets: Mapping[str, DraftSet], config: BuildConfig, earlier: Mapping[str, str]) -> set[str]:
     categories = {id: str(one.cells["hazard"].category) for id, one in sets.items()}
     return choose_sets(categories, config.clean.quotas, config.clean.sets, config.seed, earlier.keys())
 

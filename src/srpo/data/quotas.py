@@ -10,8 +10,8 @@ from srpo.records import content_id
 
 def choose_sets(
     categories: Mapping[str, str], quotas: Mapping[str, int], wanted: int | None, seed: int, first: Collection[str] = ()
-) -> dict[str, str]:
-    """Id of every set that is too many -> why; `categories` maps the id of a set to its category.
+) -> set[str]:
+    """Ids of the sets that are too many; `categories` maps the id of a set to its category.
 
     No category keeps more than its quota.  If more than `wanted` are left, the largest categories give way until all
     are as equal as can be.  Which sets of a category stay is drawn by hash, so that it does not depend on the others;
@@ -24,12 +24,7 @@ def choose_sets(
         ids.sort(key=lambda id: (id not in first, content_id(seed, id), id))
     room = {name: min(len(ids), quotas.get(name, len(ids))) for name, ids in ranked.items()}
     level = _balanced(room, wanted, seed)
-    dropped: dict[str, str] = {}
-    for name, ids in ranked.items():
-        for place, id in enumerate(ids[level[name] :], level[name]):
-            cause = f"quotas.{name} is {quotas[name]}" if place >= room[name] else f"sets is {wanted}"
-            dropped[id] = f"{cause}, and {level[name]} of {len(ids)} sets of {name} are kept"
-    return dropped
+    return {id for name, ids in ranked.items() for id in ids[level[name] :]}
 
 
 def _balanced(room: Mapping[str, int], wanted: int | None, seed: int) -> dict[str, int]:
