@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from study_files import ITEMS, MISSED, RIGHT, keep, small_study, study_in, sweep_task, test_task
+from study_files import ITEMS, MISSED, RIGHT, final_task, keep, small_study, study_in, sweep_task
 
 from srpo.errors import DataError
 from srpo.study.analysis import View, difference, rate_of, values_of, verdicts
@@ -22,12 +22,12 @@ def finished(tmp_path, outcomes):
             keep(study, sweep_task(method, rate), [RIGHT, RIGHT], [RIGHT, MISSED])
     for method, sets in outcomes.items():
         for seed in (0, 1):
-            keep(study, test_task(method, seed), sets, sets)
+            keep(study, final_task(method, seed), sets, sets)
     return study
 
 
 def runs(study, method):
-    return [study.results.read(test_task(method, seed)) for seed in (0, 1)]
+    return [study.results.read(final_task(method, seed)) for seed in (0, 1)]
 
 
 def test_rates_pool_seeds_and_draw_rules(tmp_path):
@@ -107,16 +107,16 @@ def test_a_page_without_marks_is_refused(tmp_path):
 
 def test_figures_on_other_items_are_refused(tmp_path):
     study = finished(tmp_path, {"srpo": [RIGHT] * 8})
-    run = study.results.read(test_task("srpo", 0))
+    run = study.results.read(final_task("srpo", 0))
     with pytest.raises(DataError, match="answered other items"):
         study.results.write(run, ITEMS.model_copy(update={"groups": {"test_rules": ("other",) * 8}}))
 
 
 def test_a_broken_file_is_named(tmp_path):
     study = finished(tmp_path, {"srpo": [RIGHT] * 8})
-    study.results.file(test_task("srpo", 0)).write_text("{")
+    study.results.file(final_task("srpo", 0)).write_text("{")
     with pytest.raises(DataError, match="not the figures of a run"):
-        study.results.read(test_task("srpo", 0))
+        study.results.read(final_task("srpo", 0))
 
 
 def test_curves_take_the_main_runs_in(tmp_path):
@@ -125,7 +125,7 @@ def test_curves_take_the_main_runs_in(tmp_path):
     for rate in (1e-4, 3e-4):
         keep(study, sweep_task("sft", rate), [RIGHT, RIGHT], [RIGHT, RIGHT])
     for updates in (2, 4):
-        keep(study, test_task("sft", 0, updates=updates), [RIGHT] * 8, [RIGHT] * 8)
+        keep(study, final_task("sft", 0, updates=updates), [RIGHT] * 8, [RIGHT] * 8)
     found = curves(Read(settings, study.results))
     assert {method: list(points) for method, points in found.items()} == {"sft": [2, 4]}
     write_page(study, tmp_path / "made.md")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from study_files import MISSED, RIGHT, keep, small_study, study_in, sweep_task, test_task
+from study_files import MISSED, RIGHT, final_task, keep, small_study, study_in, sweep_task
 from typer.testing import CliRunner
 
 from srpo.cli import app
@@ -34,7 +34,7 @@ def test_shipped_studies_make_settings_for_every_run(name, tmp_path):
 
 def test_training_sets_go_by_the_seed_and_tests_do_not(tmp_path):
     study = study_in(tmp_path)
-    one, two = (config_of(study.settings, test_task("sft", seed), study.places) for seed in (0, 1))
+    one, two = (config_of(study.settings, final_task("sft", seed), study.places) for seed in (0, 1))
     assert (one.world.train_seed, two.world.train_seed) == (1000, 1001)
     assert one.world.seed == two.world.seed
     assert study.places.trees(one) != study.places.trees(two)
@@ -42,7 +42,7 @@ def test_training_sets_go_by_the_seed_and_tests_do_not(tmp_path):
 
 def test_methods_share_branches(tmp_path):
     study = study_in(tmp_path)
-    sft, srpo = (config_of(study.settings, test_task(name, 0), study.places) for name in ("sft", "srpo"))
+    sft, srpo = (config_of(study.settings, final_task(name, 0), study.places) for name in ("sft", "srpo"))
     assert study.places.trees(sft) == study.places.trees(srpo)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from study_files import small_study, study_in, test_task
+from study_files import final_task, small_study, study_in
 
 from srpo.errors import DataError
 from srpo.stages import run_stage
@@ -35,12 +35,12 @@ def study(tmp_path_factory: Any) -> Any:
 
 def test_a_run_leaves_its_figures_and_nothing_else(study, tmp_path):
     places = study.places
-    config = config_of(study.settings, test_task("base", 0, updates=1), places)
+    config = config_of(study.settings, final_task("base", 0, updates=1), places)
     make_trees(config, places)
     assert places.has_trees(config)
     for method in ("base", "srpo"):
-        do_run(study.settings, test_task(method, 0, updates=1), places, study.results)
-    base, srpo = (study.results.read(test_task(name, 0, updates=1)) for name in ("base", "srpo"))
+        do_run(study.settings, final_task(method, 0, updates=1), places, study.results)
+    base, srpo = (study.results.read(final_task(name, 0, updates=1)) for name in ("base", "srpo"))
     assert [len(text) for text in base.sets["greedy"].values()] == [16]
     assert (base.cost.updates, base.cost.sampled_tokens, srpo.cost.updates) == (0, 0, 1)
     assert srpo.cost.sampled_tokens > 0 and srpo.cost.trained_tokens > 0 and "loss, last" in srpo.notes
@@ -51,7 +51,7 @@ def test_a_run_leaves_its_figures_and_nothing_else(study, tmp_path):
 
 
 def test_a_run_that_was_stopped_goes_on_with_its_trained_model(study, monkeypatch):
-    task, places = test_task("sft", 0, updates=1), study.places
+    task, places = final_task("sft", 0, updates=1), study.places
     config = config_of(study.settings, task, places)
     if not places.has_trees(config):
         make_trees(config, places)
@@ -79,7 +79,7 @@ def test_trainers_of_trl_leave_a_model_that_answers(study, trainer):
     trl = {"num_generations": 2} if trainer == "grpo" else {}
     methods = {**study.settings.methods, trainer: Method(label=trainer, trainer=trainer, trl=trl)}
     settings = study.settings.model_copy(update={"methods": methods})
-    task = test_task(trainer, 0, updates=1)
+    task = final_task(trainer, 0, updates=1)
     config = config_of(settings, task, study.places)
     if not study.places.has_trees(config):
         make_trees(config, study.places)
