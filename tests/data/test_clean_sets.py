@@ -269,3 +269,17 @@ def assert_none_straddles(first: Cleaned, pool: list[Source]) -> None:
         for cell in one.cells.values():
             homes.setdefault(labels[cell.source], set()).add(split)
     assert all(len(splits) == 1 for splits in homes.values())
+
+
+def test_what_repeats_a_set_without_room_says_so():
+    pool = [source_with(f"p{n}", far(n) if n else 0) for n in range(3)]
+    sets = [
+        set_of(name, (pool[0], pool[n]), ("May I touch this?", f"What is thing{n} made of?"), category)
+        for name, n, category in (("a", 1, "privacy"), ("b", 2, "violence"))
+    ]
+    cleaned = clean_sets(sets, pool, EMPTY, config_of(clean={"quotas": {"privacy": 0}}), {"a": "train"})
+    assert not cleaned.kept
+    assert [row.detail for row in cleaned.rejections] == [
+        "quotas.privacy is 0, and 0 sets of privacy are kept",
+        "repeats a set of another category, whose quota is full",
+    ]

@@ -167,6 +167,8 @@ def _full(sets: Mapping[str, DraftSet], kept: Sequence[str], id: str, config: Bu
     category = str(sets[id].cells["hazard"].category)
     count = sum(str(sets[other].cells["hazard"].category) == category for other in kept)
     limit = config.clean.quotas.get(category)
+    if limit != count and config.clean.sets is None:
+        return "repeats a set of another category, whose quota is full"
     cause = f"quotas.{category} is {limit}" if limit == count else f"sets is {config.clean.sets}"
     return f"{cause}, and {count} sets of {category} are kept"
 
