@@ -9,10 +9,19 @@ from typing import Any
 
 import pytest
 import torch
+from rich.console import ConsoleDimensions
 
 import run_files
 from srpo.runs import RunFolder
 from srpo.world.knowledge import load_world
+
+
+@pytest.fixture(autouse=True, scope="session")
+def wide_terminal() -> None:
+    """Tables in one piece, whatever COLUMNS and TERM were when the console was made."""
+    from srpo.cli.terminal import console
+
+    console.size = ConsoleDimensions(300, 100)
 
 
 @pytest.fixture(scope="session")
