@@ -115,8 +115,8 @@ def training_arguments(settings: TrainSettings, out: Path, seed: int) -> SRPOCon
     batch, accumulation = settings.per_device_train_batch_size, settings.gradient_accumulation_steps
     batch, accumulation = shared_update(batch, accumulation, world_size())
     given |= {"per_device_train_batch_size": batch, "gradient_accumulation_steps": accumulation}
-    # Without it, processes on a machine without GPUs do not find one another.
-    given["use_cpu"] = world_size() > 1 and not torch.cuda.is_available()
+    # Without it, processes on a machine without GPUs do not find one another, and bf16 is refused.
+    given["use_cpu"] = (world_size() > 1 or settings.bf16) and not torch.cuda.is_available()
     return SRPOConfig(output_dir=str(out), seed=seed, disable_tqdm=True, dataloader_num_workers=0, **given)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from srpo.study.places import Places
-from srpo.study.results import Cost, Finished, Items, Results
+from srpo.study.results import Cost, Finished, Items, Results, settings_of
 from srpo.study.schedule import Study
 from srpo.study.settings import Method, StudySettings, Sweep
 from srpo.study.tasks import Task
@@ -46,7 +46,8 @@ def small_study(**changes: Any) -> StudySettings:
 
 def study_in(folder: Path, settings: StudySettings | None = None) -> Study:
     """A study whose figures are in a folder."""
-    return Study(settings or small_study(), Places(folder / "work"), Results(folder / "figures"))
+    settings = settings or small_study()
+    return Study(settings, Places(folder / "work"), Results(folder / "figures", settings))
 
 
 def keep(study: Study, task: Task, greedy: list[str], sampled: list[str]) -> None:
@@ -54,7 +55,8 @@ def keep(study: Study, task: Task, greedy: list[str], sampled: list[str]) -> Non
     split, items = ("val", SWEEP_ITEMS) if task.purpose == "sweep" else ("test_rules", ITEMS)
     sets = {"greedy": {split: "".join(greedy)}, "sampled": {split: "".join(sampled)}}
     cost = Cost(updates=task.updates, trained_tokens=1000, train_seconds=60.0, evaluate_seconds=20.0)
-    study.results.write(Finished(task=task, cost=cost, items=items.digest, sets=sets), items)
+    made = settings_of(study.settings, task)
+    study.results.write(Finished(task=task, settings=made, cost=cost, items=items.digest, sets=sets), items)
 
 
 def sweep_task(method: str, rate: float) -> Task:

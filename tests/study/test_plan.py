@@ -119,7 +119,7 @@ def test_an_unknown_method_is_named():
 def test_the_command_line_plans_and_writes(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     planned = CliRunner().invoke(app, ["study", "plan"])
-    assert planned.exit_code == 0 and "learning rates: 0 of 52 runs finished" in planned.output
+    assert planned.exit_code == 0 and "learning rates: 0 of 40 runs finished" in planned.output
     written = CliRunner().invoke(app, ["study", "tables", "--quick", "--page", "page.md"])
     assert written.exit_code == 0 and "No run is finished yet." in (tmp_path / "page.md").read_text()
     assert CliRunner().invoke(app, ["study", "run", "--minutes", "0"]).exit_code == 0

@@ -93,4 +93,4 @@ def _study(name: str, quick: bool, results: Path | None, work: Path | None) -> S
     home = Path("runs/study-quick") if quick else _WORK
     figures = home / "figures" if quick else _RESULTS
     settings = load_study("quick" if quick else name)
-    return Study(settings, Places(work or home), Results(results or figures))
+    return Study(settings, Places(work or home), Results(results or figures, settings))

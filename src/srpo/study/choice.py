@@ -50,7 +50,8 @@ def chosen_rates(study: StudySettings, results: Results) -> dict[str, float]:
             chosen[name] = UNTUNED
         elif len(own) == len(study.sweep.rates):
             chosen[name] = max(own, key=lambda one: (one.merit, -one.rate)).rate
-    return chosen
+    shared = {name: chosen[m.rate_of] for name, m in study.methods.items() if m.rate_of in chosen}
+    return {name: (chosen | shared)[name] for name in study.methods if name in chosen or name in shared}
 
 
 def _tried(method: str, rate: float, runs: Sequence[Finished]) -> Tried:

@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError
 from srpo.errors import DataError
 from srpo.records import content_id, write_text
 from srpo.study.outcomes import Sets
+from srpo.study.settings import StudySettings, merge
 from srpo.study.tasks import Task
 from srpo.types import Record
 
@@ -31,6 +32,7 @@ class Finished(Record):
 
     task: Task
     cost: Cost
+    settings: str = Field(description="digest of the settings that it was made with")
     items: str = Field(description="digest of the items")
     sets: dict[str, Sets] = Field(description="decoding -> outcomes")
     notes: dict[str, float] = Field(default_factory=dict, description="of the training: first and last figures")
@@ -53,6 +55,7 @@ class Results:
     """The folder of a study's figures."""
 
     path: Path
+    settings: StudySettings
 
     def file(self, task: Task) -> Path:
         """Where the figures of a run are, or will be."""
@@ -81,6 +84,8 @@ class Results:
         except (OSError, ValidationError) as error:
             reason = str(error).splitlines()[0]
             raise DataError(f"{file}: not the figures of a run ({reason}); delete it and run it again") from None
+        if found.settings != settings_of(self.settings, task):
+            raise DataError(f"{file}: was made with other settings of the study; delete it and run it again")
         if found.items != self.items(task.purpose).digest:
             raise DataError(f"{file}: answered other items than items-{task.purpose}.json says; delete it")
         return found
@@ -92,3 +97,15 @@ class Results:
             return Items.model_validate_json(file.read_bytes())
         except (OSError, ValidationError) as error:
             raise DataError(f"{file}: cannot be read ({error}); run the study first") from None
+
+
+def settings_of(study: StudySettings, task: Task) -> str:
+    """Digest of all settings that a run hangs on; labels and other methods do not count."""
+    method = study.method(task.method, task.ablation, task.variant)
+    own = {
+        "base": study.bases[task.base],
+        "run": merge(study.run, method.run),
+        "method": method.model_dump(mode="json", exclude={"label", "run", "samples", "rate_of"}),
+        "splits": list(study.sweep.splits if task.purpose == "sweep" else study.splits),
+    }
+    return content_id(own)

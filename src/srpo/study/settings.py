@@ -36,6 +36,7 @@ class Method(Settings):
     run: dict[str, Any] = Field(default_factory=dict, description="settings of the run that differ from the study's")
     teaching: Teaching = Teaching()
     trl: dict[str, Any] = Field(default_factory=dict, description="settings of TRL's trainer")
+    rate_of: str = Field(default="", description="method whose learning rate it takes, without a sweep of its own")
     samples: bool = Field(default=False, description="whether it uses the sampled branches, which then count as cost")
 
     @property
@@ -82,6 +83,7 @@ class StudySettings(Settings):
     splits: tuple[str, ...] = Field(min_length=1, description="that the tables show; the first one decides the verdict")
     sweep: Sweep = Sweep()
     methods: dict[str, Method] = Field(min_length=1)
+    elsewhere: tuple[str, ...] = Field(default=(), description="methods for the bases after the first; all if empty")
     against: str = Field(default="srpo", description="the method that all others are compared with")
     curve: Curve = Curve()
     ablations: dict[str, Ablation] = Field(default_factory=dict)
@@ -90,6 +92,7 @@ class StudySettings(Settings):
     @model_validator(mode="after")
     def _names_are_known(self) -> Self:
         named = [self.against, *self.curve.methods, *(m for a in self.ablations.values() for m in a.methods)]
+        named += [*self.elsewhere, *(method.rate_of for method in self.methods.values() if method.rate_of)]
         for name in named:
             if name not in self.methods:
                 raise ValueError(f"no method {name!r}; methods: {', '.join(self.methods)}")

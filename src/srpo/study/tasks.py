@@ -38,15 +38,17 @@ def sweep_tasks(study: StudySettings) -> Iterator[Task]:
     for seed in study.sweep.seeds:
         for rate in study.sweep.rates:
             for name, method in study.methods.items():
-                if method.tuned:
+                if method.tuned and not method.rate_of:
                     yield Task(purpose="sweep", method=name, base=base, seed=seed, rate=rate, updates=study.updates)
 
 
 def main_tasks(study: StudySettings, chosen: Mapping[str, float]) -> Iterator[Task]:
     """Every method whose rate is chosen, base by base and seed by seed, so that early stops leave whole comparisons."""
+    first = next(iter(study.bases))
     for base in study.bases:
+        names = study.elsewhere if base != first and study.elsewhere else tuple(study.methods)
         for seed in study.seeds:
-            yield from (_test(study, name, base, seed, chosen) for name in study.methods if name in chosen)
+            yield from (_test(study, name, base, seed, chosen) for name in names if name in chosen)
 
 
 def curve_tasks(study: StudySettings, chosen: Mapping[str, float]) -> Iterator[Task]:

@@ -16,9 +16,9 @@ from srpo.run_config import BASE, TRAINED, RunConfig
 from srpo.runs import RunFolder, StageFiles
 from srpo.stages import run_stage
 from srpo.stages.watch import watched
-from srpo.study.outcomes import pack_sets
+from srpo.study.outcomes import Sets, pack_sets
 from srpo.study.places import Places
-from srpo.study.results import Cost, Finished, Items, Results
+from srpo.study.results import Cost, Finished, Items, Results, settings_of
 from srpo.study.settings import Method, StudySettings, merge
 from srpo.study.tasks import Task
 from srpo.study.teaching import Explored, Lesson, lesson_of
@@ -103,7 +103,16 @@ def do_run(study: StudySettings, task: Task, places: Places, results: Results) -
                 _train(run, config, method)
         run_stage(run, config, "evaluate", silent)
         shared = json.loads(places.mark(places.trees(config)).read_text())
-        finished, items = _finished(run, config, task, _cost(run, config, method, shared))
+        sets, items = _outcomes(run, config)
+        log = [row for n in range(1, config.rounds + 1) for row in _log(run.round(n))] if method.tuned else []
+        finished = Finished(
+            task=task,
+            settings=settings_of(study, task),
+            cost=_cost(run, config, method, shared),
+            items=items.digest,
+            sets=sets,
+            notes=notes_of(log),
+        )
     results.write(finished, items)
     shutil.rmtree(run.path)
 
@@ -198,14 +207,12 @@ def _sampled(tree: Tree) -> int:
     return sum(len(tree.nodes[index].token_ids or ()) for index in tree.branches)
 
 
-def _finished(run: RunFolder, config: RunConfig, task: Task, cost: Cost) -> tuple[Finished, Items]:
+def _outcomes(run: RunFolder, config: RunConfig) -> tuple[dict[str, Sets], Items]:
     samples = [s for s in read_records(run.samples, Sample) if s.split in config.evaluate.splits]
     items = items_of(samples, config.evaluate.splits)
     rows = read_records(run.results, Result)
     decodings = config.evaluate.decodings()
-    sets = {d: pack_sets((row for row in rows if row.decoding == d), items.groups) for d in decodings}
-    log = [row for number in range(1, config.rounds + 1) for row in _log(run.round(number))] if cost.updates else []
-    return Finished(task=task, cost=cost, items=items.digest, sets=sets, notes=notes_of(log)), items
+    return {d: pack_sets((row for row in rows if row.decoding == d), items.groups) for d in decodings}, items
 
 
 def notes_of(log: Sequence[dict[str, Any]]) -> dict[str, float]:
