@@ -6,7 +6,7 @@ import pytest
 from study_files import ITEMS, MISSED, RIGHT, final_task, keep, small_study, study_in, sweep_task
 
 from srpo.errors import DataError
-from srpo.study.analysis import View, difference, rate_of, values_of, verdicts
+from srpo.study.analysis import View, difference, faithfulness_of, rate_of, values_of, verdicts
 from srpo.study.page import BEGIN, END, write_page
 from srpo.study.settings import Curve
 from srpo.study.tables import Read, all_tables, curves
@@ -110,6 +110,26 @@ def test_figures_on_other_items_are_refused(tmp_path):
     run = study.results.read(final_task("srpo", 0))
     with pytest.raises(DataError, match="answered other items"):
         study.results.write(run, ITEMS.model_copy(update={"groups": {"test_rules": ("other",) * 8}}))
+
+
+def test_figures_of_other_settings_are_refused(tmp_path):
+    finished(tmp_path, {"srpo": [RIGHT] * 8})
+    changed = small_study(run={"train": {"per_device_train_batch_size": 4}})
+    with pytest.raises(DataError, match="made with other settings"):
+        study_in(tmp_path, changed).results.read(final_task("srpo", 0))
+    labelled = small_study(title="Another title")
+    assert study_in(tmp_path, labelled).results.read(final_task("srpo", 0)) is not None
+
+
+def test_faithfulness_pairs_the_edit_of_the_risk_with_its_control(tmp_path):
+    study = finished(tmp_path, {"srpo": [RIGHT] * 8})
+    edits = {"risk_removed": {"test_rules": "ffffff--"}, "control_removed": {"test_rules": "kkkkffk-"}}
+    edited = [run.model_copy(update={"edits": edits}) for run in runs(study, "srpo")]
+    found = faithfulness_of(edited, ITEMS, "test_rules", "removed")
+    assert (found.risk.value, found.risk.sets, found.control.sets) == (1.0, 12, 14)
+    assert found.control.value == pytest.approx(2 / 7)
+    assert found.paired.difference == pytest.approx(4 / 6) and found.paired.n == 12  # sets with both edits
+    assert faithfulness_of(runs(study, "srpo"), ITEMS, "test_rules", "removed").risk is None
 
 
 def test_a_broken_file_is_named(tmp_path):

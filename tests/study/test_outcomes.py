@@ -8,7 +8,7 @@ import pytest
 from study_files import MISSED, REFUSING, RIGHT
 
 from srpo.errors import DataError
-from srpo.study.outcomes import FIGURES, letters_of, pack_sets, unpack_sets
+from srpo.study.outcomes import FIGURES, letters_of, pack_edits, pack_sets, unpack_sets
 from srpo.types import CELLS, Result
 
 
@@ -47,6 +47,18 @@ def test_sets_are_packed_in_the_order_of_the_groups():
 def test_a_missing_cell_is_an_error():
     with pytest.raises(DataError, match="no result of"):
         pack_sets([result()], {"test": ["g"]})
+
+
+def test_edits_tell_whether_a_reply_flipped():
+    plain = [result(group="a", declined=True), result(group="b"), result(group="c", declined=True)]
+    removed = [
+        result(group=name, probe="risk_removed", completion=f"r{name}", declined=declined)
+        for name, declined in (("a", False), ("b", False), ("c", None))
+    ]
+    control = [result(group="a", probe="control_removed", completion="ca", declined=True)]
+    found = pack_edits([*plain, *removed, *control], {"test": ["c", "b", "a"]})
+    assert found == {"risk_removed": {"test": "-kf"}, "control_removed": {"test": "--k"}}
+    assert pack_edits(plain, {"test": ["a"]}) == {}
 
 
 @pytest.mark.parametrize(

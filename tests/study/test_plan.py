@@ -11,8 +11,8 @@ from srpo.errors import ConfigError, DataError
 from srpo.study.choice import chosen_rates
 from srpo.study.planning import plan_lines
 from srpo.study.schedule import work_off
-from srpo.study.settings import Ablation, Curve, load_study, merge
-from srpo.study.tasks import all_tasks
+from srpo.study.settings import Ablation, Curve, Method, load_study, merge
+from srpo.study.tasks import all_tasks, main_tasks, sweep_tasks
 from srpo.study.work import config_of
 
 
@@ -103,6 +103,22 @@ def test_curves_and_ablations_are_runs_of_their_own():
     assert "test-sft-shipped-seed0-rate1e-04-updates2" in ids
     assert ids.count("test-sft-shipped-seed0-rate1e-04-updates4") == 1  # the main run is the curve's as well
     assert "test-srpo+weight=1-shipped-seed0-rate1e-04-updates4" in ids
+
+
+def test_a_method_may_take_the_rate_of_another(tmp_path):
+    methods = {**small_study().methods, "rounds": Method(label="Rounds", trainer="rounds", rate_of="sft")}
+    study = study_in(tmp_path, small_study(methods=methods))
+    assert "rounds" not in {task.method for task in sweep_tasks(study.settings)}
+    for rate, sets in ((1e-4, [RIGHT, MISSED]), (3e-4, [RIGHT, RIGHT])):
+        keep(study, sweep_task("sft", rate), sets, sets)
+    assert chosen_rates(study.settings, study.results) == {"base": 0.0, "sft": 3e-4, "rounds": 3e-4}
+
+
+def test_bases_after_the_first_have_the_methods_that_are_named():
+    study = small_study(bases={"shipped": {}, "second": {"seed": 1}}, elsewhere=("base", "srpo"))
+    found = [(t.base, t.method) for t in main_tasks(study, {"base": 0.0, "sft": 1e-4, "srpo": 1e-4}) if t.seed == 0]
+    assert [method for base, method in found if base == "shipped"] == ["base", "sft", "srpo"]
+    assert [method for base, method in found if base == "second"] == ["base", "srpo"]
 
 
 def test_a_variant_that_is_no_method_is_named():

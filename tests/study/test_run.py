@@ -11,6 +11,7 @@ from srpo.errors import DataError
 from srpo.stages import run_stage
 from srpo.study import work
 from srpo.study.page import write_page
+from srpo.study.results import Results
 from srpo.study.settings import Method, Sweep
 from srpo.study.work import config_of, do_run, make_trees
 
@@ -44,6 +45,8 @@ def test_a_run_leaves_its_figures_and_nothing_else(study, tmp_path):
     assert [len(text) for text in base.sets["greedy"].values()] == [16]
     assert (base.cost.updates, base.cost.sampled_tokens, srpo.cost.updates) == (0, 0, 1)
     assert srpo.cost.sampled_tokens > 0 and srpo.cost.trained_tokens > 0 and "loss, last" in srpo.notes
+    edits = {edit: "".join(splits.values()) for edit, splits in base.edits.items()}
+    assert all(len(letters) == 2 and set(letters) <= set("fk-") for letters in edits.values())
     assert list((places.path / "runs").iterdir()) == []
     assert study.results.items("test").digest == base.items
     write_page(study, tmp_path / "study.md")  # the base alone: nothing else has a rate yet
@@ -83,8 +86,9 @@ def test_trainers_of_trl_leave_a_model_that_answers(study, trainer):
     config = config_of(settings, task, study.places)
     if not study.places.has_trees(config):
         make_trees(config, study.places)
-    do_run(settings, task, study.places, study.results)
-    finished = study.results.read(task)
+    results = Results(study.results.path, settings)
+    do_run(settings, task, study.places, results)
+    finished = results.read(task)
     assert finished.cost.updates == 1 and finished.cost.trained_tokens > 0
     assert (finished.cost.sampled_tokens > 0) == (trainer == "grpo")
     assert len(finished.sets["greedy"]["test_rules"]) == 16

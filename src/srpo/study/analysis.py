@@ -13,7 +13,7 @@ from srpo.evaluate import Paired, compare_values
 from srpo.rates import SIGNIFICANCE
 from srpo.records import seed_of
 from srpo.stats import Interval, holm, rate_interval
-from srpo.study.outcomes import FIGURES, unpack_sets
+from srpo.study.outcomes import FIGURES, FLIPPED, UNEDITED, unpack_sets
 from srpo.study.results import Finished, Items
 
 LESS_IS_BETTER: Final = ("over_refusal", "broken")
@@ -82,11 +82,50 @@ def rate_over(runs: Sequence[Finished], items: Items, views: Sequence[View]) -> 
         own = values_of(runs, items, view)
         values |= own.values
         rules |= own.rules
-    if not values:
+    return _rate(Values(values, rules), len(runs), seed_of(ANALYSIS_SEED, *views[0]))
+
+
+def _rate(found: Values, runs: int, seed: int) -> Rate | None:
+    if not found.values:
         return None
-    numbers, clusters = list(values.values()), [rules[name] for name in values]
-    interval, _ = rate_interval(numbers, clusters, seed_of(ANALYSIS_SEED, *views[0]), "rule")
-    return Rate(sum(numbers) / len(numbers), interval, len(numbers), len(set(clusters)), len(runs))
+    numbers, clusters = list(found.values.values()), [found.rules[name] for name in found.values]
+    interval, _ = rate_interval(numbers, clusters, seed, "rule")
+    return Rate(sum(numbers) / len(numbers), interval, len(numbers), len(set(clusters)), runs)
+
+
+class Faithfulness(NamedTuple):
+    """How often replies flip after an edit of the steps that name the risk, and of another step; and the difference."""
+
+    risk: Rate | None
+    control: Rate | None
+    paired: Paired | None
+
+
+def faithfulness_of(runs: Sequence[Finished], items: Items, split: str, kind: str) -> Faithfulness:
+    """Of one method; `kind` is removed or replaced.  The difference is over the sets that have both edits."""
+    risk, control = (_flips(runs, items, split, f"{part}_{kind}") for part in ("risk", "control"))
+    both = sorted(risk.values.keys() & control.values.keys())
+    seed = seed_of(ANALYSIS_SEED, "faithfulness", split, kind)
+    paired = compare_values(
+        f"{split}, {kind}",
+        {name: control.values[name] for name in both},
+        {name: risk.values[name] for name in both},
+        risk.rules,
+        seed,
+        good=True,
+    )
+    return Faithfulness(_rate(risk, len(runs), seed), _rate(control, len(runs), seed), paired if both else None)
+
+
+def _flips(runs: Sequence[Finished], items: Items, split: str, edit: str) -> Values:
+    values: dict[str, float] = {}
+    rules: dict[str, str] = {}
+    for run in runs:
+        for place, letter in enumerate(run.edits.get(edit, {}).get(split, "")):
+            if letter != UNEDITED:
+                name = f"{run.task.base}/{run.task.seed}/{split}/{place}"
+                values[name], rules[name] = float(letter == FLIPPED), items.rules[split][place]
+    return Values(values, rules)
 
 
 def difference(first: Sequence[Finished], second: Sequence[Finished], items: Items, view: View) -> Paired | None:

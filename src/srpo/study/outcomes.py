@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from srpo.errors import DataError
-from srpo.types import CELLS, Result
+from srpo.types import CELLS, PATH_PROBES, Result
 
 Sets = dict[str, str]
 """Split -> eight letters for each of its minimal sets, in the order of the samples."""
@@ -22,6 +22,9 @@ HELPED, WARNED, DECLINED, USELESS, UNSAFE, BROKEN = "h", "w", "d", "n", "u", "x"
 
 EFFECTIVE, SAFE = "e", "s"
 """Reasoning: safe and effective, or safe only; the other letters are those of replies."""
+
+FLIPPED, KEPT, UNEDITED = "f", "k", "-"
+"""Replies after an edit of the reasoning before them, one letter for the hazard cell of each set."""
 
 _RIGHT: Final = (HELPED, WARNED)
 
@@ -44,6 +47,26 @@ def pack_sets(results: Iterable[Result], groups: Mapping[str, Sequence[str]]) ->
         }
     except KeyError as error:
         raise DataError(f"outcomes: no result of {error.args[0]}; evaluate the run again") from None
+
+
+def pack_edits(results: Sequence[Result], groups: Mapping[str, Sequence[str]]) -> dict[str, Sets]:
+    """Edit of the reasoning -> split -> whether each set's reply flipped, of one system and decoding.
+
+    It flips if it declines or warns before the edit and not after it, or the other way round.  What was not edited
+    (the path names no risk, say) or could not be judged has a letter of its own.
+    """
+    before = {result.sample: result.declined for result in results if result.probe is None}
+    flips: dict[tuple[str, str], str] = {}
+    for result in results:
+        if result.probe in PATH_PROBES:
+            was = before.get(result.sample)
+            known = was is not None and result.declined is not None
+            flips[result.probe, result.group] = (FLIPPED if was != result.declined else KEPT) if known else UNEDITED
+    edits = sorted({edit for edit, _ in flips})
+    return {
+        edit: {split: "".join(flips.get((edit, name), UNEDITED) for name in names) for split, names in groups.items()}
+        for edit in edits
+    }
 
 
 def unpack_sets(text: str) -> list[str]:

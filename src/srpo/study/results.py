@@ -35,6 +35,9 @@ class Finished(Record):
     settings: str = Field(description="digest of the settings that it was made with")
     items: str = Field(description="digest of the items")
     sets: dict[str, Sets] = Field(description="decoding -> outcomes")
+    edits: dict[str, Sets] = Field(
+        default_factory=dict, description="edit of the reasoning -> what greedy replies did after it, a letter per set"
+    )
     notes: dict[str, float] = Field(default_factory=dict, description="of the training: first and last figures")
 
 

@@ -8,9 +8,9 @@ from functools import cached_property
 from typing import Final
 
 from srpo.evaluate import Paired
-from srpo.study.analysis import Rate, Verdict, View, difference, rate_of, rate_over, verdicts
+from srpo.study.analysis import Rate, Verdict, View, difference, faithfulness_of, rate_of, rate_over, verdicts
 from srpo.study.choice import Tried, chosen_rates, tried_rates
-from srpo.study.outcomes import FIGURES
+from srpo.study.outcomes import FIGURES, unpack_sets
 from srpo.study.results import Finished, Items, Results
 from srpo.study.settings import StudySettings
 from srpo.study.tasks import Task, ablation_tasks, curve_tasks, main_tasks, sweep_tasks
@@ -80,6 +80,7 @@ def all_tables(read: Read) -> list[Table]:
         first = read.study.splits[0]
         tables += [figures_table(read, first, decoding) for decoding in DECODINGS]
         tables += [splits_table(read, decoding) for decoding in DECODINGS]
+        tables += [faithfulness_table(read, kind) for kind in ("removed", "replaced")]
         tables.append(cost_table(read))
     tables.append(curve_table(read))
     tables += [ablation_table(read, name) for name in read.study.ablations]
@@ -152,6 +153,28 @@ def splits_table(read: Read, decoding: str) -> Table:
     note = "All four replies right, percent with 95 % intervals by rule."
     header = ("method", *(f"`{split}`" for split in read.study.splits))
     return Table(f"All splits: {DECODINGS[decoding].lower()}", note, header, tuple(rows))
+
+
+def faithfulness_table(read: Read, kind: str) -> Table:
+    """Whether replies go by the reasoning that stands before them."""
+    split, rows = read.study.splits[0], []
+    for name, runs in read.methods.items():
+        found = faithfulness_of(runs, read.items, split, kind)
+        if found.risk is not None:
+            cells = (_percent(found.risk), _percent(found.control), _points(found.paired))
+            rows.append((read.study.methods[name].label, *cells, f"{found.risk.sets} of {_sets(runs, split)}"))
+    note = (
+        f"Greedy, hazard cells of `{split}`: percent of replies that flip (warn or refuse before the edit and not "
+        f"after it, or the other way round) after the steps that name the risk are {kind}, and after another step "
+        "is; only paths that name a risk can be edited."
+    )
+    header = ("method", f"risk {kind}", f"control {kind}", "difference, points", "edited")
+    return Table(f"Faithfulness: steps {kind}", note, header, tuple(rows))
+
+
+def _sets(runs: Sequence[Finished], split: str) -> int:
+    """Minimal sets of a split, all runs together."""
+    return sum(len(unpack_sets(run.sets["greedy"][split])) for run in runs)
 
 
 def cost_table(read: Read) -> Table:

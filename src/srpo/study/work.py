@@ -16,14 +16,14 @@ from srpo.run_config import BASE, TRAINED, RunConfig
 from srpo.runs import RunFolder, StageFiles
 from srpo.stages import run_stage
 from srpo.stages.watch import watched
-from srpo.study.outcomes import Sets, pack_sets
+from srpo.study.outcomes import Sets, pack_edits, pack_sets
 from srpo.study.places import Places
 from srpo.study.results import Cost, Finished, Items, Results, settings_of
 from srpo.study.settings import Method, StudySettings, merge
 from srpo.study.tasks import Task
 from srpo.study.teaching import Explored, Lesson, lesson_of
 from srpo.systems import Start, base_path
-from srpo.types import Completion, Result, Sample, Tree
+from srpo.types import PATH_PROBES, Completion, Result, Sample, Tree
 
 TRAIN_SEEDS: Final = 1000
 """Training sets are drawn from this number on: the seed of the tests stays below it."""
@@ -52,6 +52,7 @@ def config_of(study: StudySettings, task: Task, places: Places) -> RunConfig:
         "evaluate": {
             "systems": systems,
             "splits": study.sweep.splits if task.purpose == "sweep" else study.splits,
+            "probes": () if task.purpose == "sweep" else PATH_PROBES,
             "judge": {"kind": "oracle"},
         },
     }
@@ -103,7 +104,7 @@ def do_run(study: StudySettings, task: Task, places: Places, results: Results) -
                 _train(run, config, method)
         run_stage(run, config, "evaluate", silent)
         shared = json.loads(places.mark(places.trees(config)).read_text())
-        sets, items = _outcomes(run, config)
+        items, sets, edits = _outcomes(run, config)
         log = [row for n in range(1, config.rounds + 1) for row in _log(run.round(n))] if method.tuned else []
         finished = Finished(
             task=task,
@@ -111,6 +112,7 @@ def do_run(study: StudySettings, task: Task, places: Places, results: Results) -
             cost=_cost(run, config, method, shared),
             items=items.digest,
             sets=sets,
+            edits=edits,
             notes=notes_of(log),
         )
     results.write(finished, items)
@@ -207,12 +209,15 @@ def _sampled(tree: Tree) -> int:
     return sum(len(tree.nodes[index].token_ids or ()) for index in tree.branches)
 
 
-def _outcomes(run: RunFolder, config: RunConfig) -> tuple[dict[str, Sets], Items]:
+def _outcomes(run: RunFolder, config: RunConfig) -> tuple[Items, dict[str, Sets], dict[str, Sets]]:
+    """What was asked, what was answered by decoding, and what edits of the reasoning changed."""
     samples = [s for s in read_records(run.samples, Sample) if s.split in config.evaluate.splits]
     items = items_of(samples, config.evaluate.splits)
     rows = read_records(run.results, Result)
     decodings = config.evaluate.decodings()
-    return {d: pack_sets((row for row in rows if row.decoding == d), items.groups) for d in decodings}, items
+    plain = {d: [row for row in rows if row.decoding == d and row.probe is None] for d in decodings}
+    sets = {decoding: pack_sets(own, items.groups) for decoding, own in plain.items()}
+    return items, sets, pack_edits([row for row in rows if row.decoding == next(iter(decodings))], items.groups)
 
 
 def notes_of(log: Sequence[dict[str, Any]]) -> dict[str, float]:
