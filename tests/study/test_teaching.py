@@ -95,6 +95,16 @@ def test_whole_paths_hold_their_prefix(explored):
     assert {contrast.prefix for contrast in lesson.contrasts} == {0}
 
 
+def test_the_rest_of_the_reference_can_be_the_favourable_side(explored):
+    lesson = lesson_of(explored, Teaching(chosen="reference"), 0)
+    tree, own = lesson.trees[0], [c for c in lesson.contrasts if c.tree == lesson.trees[0].id]
+    reference = explored.samples[tree.sample].reference.text
+    assert [(c.prefix, c.chosen, c.rejected) for c in own] == [(0, 11, 8), (2, 12, 10)]
+    assert [tree.walk(c.chosen) for c in own] == [reference, reference] and tree.prefix(12) == 2
+    both = lesson_of(explored, Teaching(chosen="both"), 0)
+    assert len(both.contrasts) == len(explored.contrasts) + len(lesson.contrasts)
+
+
 def test_harmless_cells_can_be_left_out(explored):
     lesson = lesson_of(explored, Teaching(benign_share=0.0), 0)
     assert [explored.samples[tree.sample].cell for tree in lesson.trees] == ["hazard", "hazard"]

@@ -25,6 +25,9 @@ class Teaching(Settings):
         default="references", description="text to imitate: the reference path, its reply alone, or favourable branches"
     )
     whole_paths: bool = Field(default=False, description="contrasts over prefix and branch, not over the branch alone")
+    chosen: Literal["sampled", "reference", "both"] = Field(
+        default="sampled", description="favourable side of a contrast: a sampled branch, or the rest of the reference"
+    )
     benign_share: float = Field(default=1.0, ge=0, le=1, description="of the harmless cells that are kept")
 
 

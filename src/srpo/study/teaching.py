@@ -47,6 +47,11 @@ def lesson_of(found: Explored, teaching: Teaching, seed: int) -> Lesson:
     elif teaching.target == "favourable":
         drawn = (favourable_path(tree, outcomes_of(found, tree), seed) for tree in kept)
         kept, contrasts = [tree for tree in drawn if tree is not None], []
+    elif teaching.chosen != "sampled":
+        made = [against_reference(tree, outcomes_of(found, tree)) for tree in kept]
+        kept = [tree for tree, _ in made]
+        own = contrasts if teaching.chosen == "both" else []
+        contrasts = [*own, *(contrast for _, of_tree in made for contrast in of_tree)]
     elif teaching.whole_paths:
         kept = [with_whole_paths(tree) for tree in kept]
         contrasts = [contrast.model_copy(update={"prefix": 0}) for contrast in contrasts]
@@ -100,6 +105,21 @@ def with_whole_paths(tree: Tree) -> Tree:
         return node.model_copy(update={"parent": None, "text": tree.walk(index), "token_ids": ids})
 
     return tree.model_copy(update={"nodes": (*trunk, *(whole(index) for index in tree.branches))})
+
+
+def against_reference(tree: Tree, outcomes: Mapping[int, Outcome]) -> tuple[Tree, list[Contrast]]:
+    """The tree with the rest of its reference as a branch of each prefix that has an unfavourable one, and contrasts.
+
+    Different unfavourable branches, each against the reference; the other branches of the tree stay.
+    """
+    nodes, contrasts = list(tree.nodes), []
+    for prefix in sorted({tree.prefix(n) for n, found in outcomes.items() if found == "unfavourable"}):
+        rest = "".join(tree.nodes[index].text for index in tree.trunk[prefix:])
+        bad = {tree.nodes[n].text: n for n, o in outcomes.items() if o == "unfavourable" and tree.prefix(n) == prefix}
+        nodes.append(Node(parent=prefix - 1 if prefix else None, text=rest, sampled=True, finish="stop"))
+        rejected = sorted(bad.values())
+        contrasts += [Contrast(tree=tree.id, prefix=prefix, chosen=len(nodes) - 1, rejected=n) for n in rejected]
+    return tree.model_copy(update={"nodes": tuple(nodes)}), contrasts
 
 
 def _keeps(sample: Sample, benign_share: float) -> bool:
