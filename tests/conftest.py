@@ -16,6 +16,14 @@ from srpo.runs import RunFolder
 from srpo.world.knowledge import load_world
 
 
+LONGEST = ("test_demo.py", "test_kills.py")
+"""Files that would keep one process busy for minutes after the others have ended."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.name not in LONGEST)
+
+
 @pytest.fixture(autouse=True, scope="session")
 def wide_terminal() -> None:
     """Tables in one piece, whatever COLUMNS and TERM were when the console was made."""
