@@ -108,7 +108,8 @@ def settings_of(study: StudySettings, task: Task) -> str:
     own = {
         "base": study.bases[task.base],
         "run": merge(study.run, method.run),
-        "method": method.model_dump(mode="json", exclude={"label", "run", "samples", "rate_of"}),
+        # A setting that is added later, with its default, leaves the figures as they are.
+        "method": method.model_dump(mode="json", exclude={"label", "run", "samples", "rate_of"}, exclude_defaults=True),
         "splits": list(study.sweep.splits if task.purpose == "sweep" else study.splits),
     }
     return content_id(own)
