@@ -15,7 +15,6 @@ import run_files
 from srpo.runs import RunFolder
 from srpo.world.knowledge import load_world
 
-
 LONGEST = ("test_demo.py", "test_kills.py")
 """Files that would keep one process busy for minutes after the others have ended."""
 

@@ -12,7 +12,8 @@ from srpo.study.choice import chosen_rates
 from srpo.study.planning import plan_lines
 from srpo.study.schedule import work_off
 from srpo.study.settings import Ablation, Curve, Method, load_study, merge
-from srpo.study.tasks import all_tasks, main_tasks, sweep_tasks
+from srpo.study.tables import Read, all_tables
+from srpo.study.tasks import ablation_tasks, all_tasks, main_tasks, sweep_tasks
 from srpo.study.work import config_of
 
 
@@ -103,6 +104,22 @@ def test_curves_and_ablations_are_runs_of_their_own():
     assert "test-sft-shipped-seed0-rate1e-04-updates2" in ids
     assert ids.count("test-sft-shipped-seed0-rate1e-04-updates4") == 1  # the main run is the curve's as well
     assert "test-srpo+weight=1-shipped-seed0-rate1e-04-updates4" in ids
+
+
+def test_variants_on_development_are_runs_of_the_sweep_and_have_a_table_of_their_own(tmp_path):
+    tried = Ablation(title="Weight", methods=("srpo",), variants={"1": {"label": "x"}}, development=True)
+    study = study_in(tmp_path, small_study(ablations={"weight": tried}))
+    for rate, sets in ((1e-4, [RIGHT, RIGHT]), (3e-4, [RIGHT, MISSED])):
+        keep(study, sweep_task("srpo", rate), sets, sets)
+    (task,) = ablation_tasks(study.settings, chosen_rates(study.settings, study.results))
+    assert task.id == "sweep-srpo+weight=1-shipped-seed100-rate1e-04-updates4"
+    keep(study, task, [RIGHT, MISSED], [MISSED, MISSED])
+    table = all_tables(Read(study.settings, study.results))[-1]
+    assert table.title == "Tried on development: weight"
+    assert [(row[1], row[2].split(" ")[0], row[3].split(" ")[0]) for row in table.rows] == [
+        ("as it is", "100.0", "100.0"),
+        ("1", "50.0", "0.0"),
+    ]
 
 
 def test_a_method_may_take_the_rate_of_another(tmp_path):

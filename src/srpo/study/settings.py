@@ -55,6 +55,9 @@ class Ablation(Settings):
     methods: tuple[str, ...] = Field(min_length=1)
     variants: dict[str, dict[str, Any]] = Field(min_length=1)
     seeds: tuple[int, ...] = (0, 1, 2)
+    development: bool = Field(
+        default=False, description="on splits and seeds of the sweep, to choose by; else on those of the tests"
+    )
 
 
 class Sweep(Settings):

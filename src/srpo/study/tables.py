@@ -83,7 +83,8 @@ def all_tables(read: Read) -> list[Table]:
         tables += [faithfulness_table(read, kind) for kind in ("removed", "replaced")]
         tables.append(cost_table(read))
     tables.append(curve_table(read))
-    tables += [ablation_table(read, name) for name in read.study.ablations]
+    for name, ablation in read.study.ablations.items():
+        tables.append(tuning_table(read, name) if ablation.development else ablation_table(read, name))
     return [table for table in tables if table.rows]
 
 
@@ -237,6 +238,22 @@ def ablation_table(read: Read, name: str) -> Table:
     note = f"All four replies right on `{split}`, percent; differences from the method as it is are paired, in points."
     header = ("method", "variant", "greedy", "difference", "sampled", "difference", "runs")
     return Table(f"Ablation: {ablation.title[:1].lower()}{ablation.title[1:]}", note, header, tuple(rows))
+
+
+def tuning_table(read: Read, name: str) -> Table:
+    """Variants that were tried on the development splits, beside the method at its chosen rate."""
+    ablation, rows = read.study.ablations[name], []
+    for method in ablation.methods:
+        swept = [t for t in sweep_tasks(read.study) if (t.method, t.rate) == (method, read.rates.get(method))]
+        tasks = [t for t in ablation_tasks(read.study, read.rates) if (t.ablation, t.method) == (name, method)]
+        found = {**read.grouped(swept, lambda task: "as it is"), **read.grouped(tasks, lambda task: task.variant)}
+        for variant, runs in found.items() if len(found) > 1 else ():
+            views = {d: [View(split, d, HEADLINE) for split in read.study.sweep.splits] for d in DECODINGS}
+            rates = [rate_over(runs, read.results.items("sweep"), of_decoding) for of_decoding in views.values()]
+            rows.append((read.study.methods[method].label, variant, *map(_percent, rates), str(len(runs))))
+    note = "All four replies right on the development splits together, percent, at the learning rate of the method."
+    header = ("method", "variant", "greedy", "sampled", "runs")
+    return Table(f"Tried on development: {ablation.title[:1].lower()}{ablation.title[1:]}", note, header, tuple(rows))
 
 
 def _ablation_cells(

@@ -65,11 +65,12 @@ def ablation_tasks(study: StudySettings, chosen: Mapping[str, float]) -> Iterato
     """Variants of methods, on the first base, with the rate of the method itself."""
     base = next(iter(study.bases))
     for title, ablation in study.ablations.items():
-        for seed in ablation.seeds:
+        purpose = "sweep" if ablation.development else "test"
+        for seed in study.sweep.seeds if ablation.development else ablation.seeds:
             for variant in ablation.variants:
                 for name in ablation.methods:
                     if name in chosen:
-                        own = {"ablation": title, "variant": variant}
+                        own = {"ablation": title, "variant": variant, "purpose": purpose}
                         yield _test(study, name, base, seed, chosen).model_copy(update=own)
 
 
