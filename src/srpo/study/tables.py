@@ -81,7 +81,7 @@ def all_tables(read: Read) -> list[Table]:
         tables += [figures_table(read, first, decoding) for decoding in DECODINGS]
         tables += [splits_table(read, decoding) for decoding in DECODINGS]
         tables += [faithfulness_table(read, kind) for kind in ("removed", "replaced")]
-        tables.append(cost_table(read))
+        tables += [cost_table(read), training_table(read)]
     tables.append(curve_table(read))
     for name, ablation in read.study.ablations.items():
         tables.append(tuning_table(read, name) if ablation.development else ablation_table(read, name))
@@ -193,6 +193,23 @@ def cost_table(read: Read) -> Table:
     return Table("Cost", note, (*header, "tokens of a prompt", "runs"), tuple(rows))
 
 
+def training_table(read: Read) -> Table:
+    """What the log of `srpo train` says, first and last row, mean over runs."""
+    rows = []
+    for name, runs in read.methods.items():
+        ends = [f"{key}, {end}" for key in ("reference_loss", "contrast_loss", "accuracy") for end in ("first", "last")]
+        if all(ends[1] in run.notes for run in runs):
+            found = [[run.notes[end] for run in runs if end in run.notes] for end in ends]
+            cells = (f"{sum(values) / len(values):.4f}" if values else "" for values in found)
+            rows.append((read.study.methods[name].label, *cells, str(len(runs))))
+    note = (
+        "Mean over runs of the first and the last log row.  A reference loss that ends high says that the contrast has "
+        "displaced the likelihood of the reference path."
+    )
+    header = ("reference loss, first", "last", "contrast loss, first", "last", "accuracy of contrasts, first", "last")
+    return Table("Training", note, ("method", *header, "runs"), tuple(rows))
+
+
 def curve_table(read: Read) -> Table:
     """Methods over updates, with the main runs of the same base and seeds in their place."""
     view = read.study.splits[0]
@@ -250,9 +267,11 @@ def tuning_table(read: Read, name: str) -> Table:
         for variant, runs in found.items() if len(found) > 1 else ():
             views = {d: [View(split, d, HEADLINE) for split in read.study.sweep.splits] for d in DECODINGS}
             rates = [rate_over(runs, read.results.items("sweep"), of_decoding) for of_decoding in views.values()]
-            rows.append((read.study.methods[method].label, variant, *map(_percent, rates), str(len(runs))))
+            last = [run.notes["reference_loss, last"] for run in runs if "reference_loss, last" in run.notes]
+            reference = f"{sum(last) / len(last):.4f}" if last else ""
+            rows.append((read.study.methods[method].label, variant, *map(_percent, rates), reference, str(len(runs))))
     note = "All four replies right on the development splits together, percent, at the learning rate of the method."
-    header = ("method", "variant", "greedy", "sampled", "runs")
+    header = ("method", "variant", "greedy", "sampled", "reference loss at the end", "runs")
     return Table(f"Tried on development: {ablation.title[:1].lower()}{ablation.title[1:]}", note, header, tuple(rows))
 
 
