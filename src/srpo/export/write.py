@@ -121,16 +121,20 @@ def _rows(examples: Iterable[Example], plan: Plan, done: Exported) -> Iterator[R
             done.left_out += 1
             done.first_left_out = done.first_left_out or example.sample.id
             continue
-        image = _copy(example, plan.out, done) if plan.copy_images else str(example.picture)
-        yield form.row(example, image)
+        yield form.row(example, _image(example, plan, done))
         done.rows += 1
 
 
-def _copy(example: Example, out: Path, done: Exported) -> str:
-    """Copy the picture under the hash of its bytes; returns its path from `out`, so that the folder can be moved."""
-    name = f"images/{example.sample.image.sha256}{example.picture.suffix}"
-    if not (out / name).exists():
-        with _replacing(out / name) as temporary:
+def _image(example: Example, plan: Plan, done: Exported) -> str | None:
+    """The path of the picture as it stands in the row, none without one.
+
+    A copy lies under the hash of its bytes, and its path starts from `plan.out`, so that the folder can be moved.
+    """
+    if example.picture is None or not plan.copy_images:
+        return None if example.picture is None else str(example.picture)
+    name = f"images/{example.sample.picture.sha256}{example.picture.suffix}"
+    if not (plan.out / name).exists():
+        with _replacing(plan.out / name) as temporary:
             shutil.copyfile(example.picture, temporary)
         done.copied += 1
     return name

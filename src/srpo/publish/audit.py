@@ -136,9 +136,9 @@ def clusters_of(samples: Sequence[Sample]) -> list[str]:
     from scipy.sparse.csgraph import connected_components
 
     groups = {name: i for i, name in enumerate(sorted({sample.group for sample in samples}))}
-    pictures = {name: i for i, name in enumerate(sorted({sample.image.sha256 for sample in samples}), len(groups))}
+    pictures = {name: i for i, name in enumerate(sorted({sample.picture.sha256 for sample in samples}), len(groups))}
     size = len(groups) + len(pictures)
-    ends = (np.array([groups[s.group] for s in samples]), np.array([pictures[s.image.sha256] for s in samples]))
+    ends = (np.array([groups[s.group] for s in samples]), np.array([pictures[s.picture.sha256] for s in samples]))
     graph = coo_matrix((np.ones(len(samples)), ends), shape=(size, size))
     _, found = connected_components(graph, directed=False)
     return [str(found[groups[sample.group]]) for sample in samples]

@@ -111,7 +111,7 @@ def _of_pixels(seed: int) -> Any:
 
 def _pixels(sample: Sample, folder: Path) -> Floats:
     """The picture at 8 x 8 pixels, and how often each shade of each colour occurs in it."""
-    path = folder / sample.image.path
+    path = folder / sample.picture.path
     try:
         with PILImage.open(BytesIO(path.read_bytes())) as picture:
             whole = picture.convert("RGB")

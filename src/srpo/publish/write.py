@@ -36,9 +36,9 @@ def copy_pictures(material: Material, out: Path, advance: Advance) -> dict[str, 
     (out / "images").mkdir(parents=True, exist_ok=True)
     paths: dict[str, str] = {}
     for sample in material.samples:
-        if sample.image.sha256 not in paths:
+        if sample.picture.sha256 not in paths:
             data = _picture(material, sample)
-            paths[sample.image.sha256] = name = f"images/{sample.image.sha256}{_suffix(material, sample)}"
+            paths[sample.picture.sha256] = name = f"images/{sample.picture.sha256}{_suffix(material, sample)}"
             (out / name).write_bytes(data)
         advance(1)
     return paths
@@ -48,7 +48,7 @@ def write_samples(material: Material, images: Mapping[str, str], out: Path, tier
     """Write `samples.jsonl` in the form that stages of training read, and return what was written."""
     samples = []
     for sample in material.samples:
-        image = sample.image.model_copy(update={"path": images[sample.image.sha256]})
+        image = sample.picture.model_copy(update={"path": images[sample.picture.sha256]})
         gated = dict.fromkeys(GATED) if tier == "open" else {}
         samples.append(sample.model_copy(update={"image": image, **gated}))
     write_records(out / "samples.jsonl", samples)
@@ -105,20 +105,20 @@ def _with_picture(row: Row, out: Path, tier: Tier) -> dict[str, Any]:
 
 
 def _picture(material: Material, sample: Sample) -> bytes:
-    path = material.folder.path / sample.image.path
+    path = material.folder.path / sample.picture.path
     try:
         data = path.read_bytes()
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}), but sample {sample.id} shows it") from None
     found = hashlib.sha256(data).hexdigest()
-    if found != sample.image.sha256:
-        raise DataError(f"{path}: sha256 is {found}, but sample {sample.id} says {sample.image.sha256}; put it back")
+    if found != sample.picture.sha256:
+        raise DataError(f"{path}: sha256 is {found}, but sample {sample.id} says {sample.picture.sha256}; put it back")
     return data
 
 
 def _suffix(material: Material, sample: Sample) -> str:
     """By the bytes and not by the name, which is anyone's."""
-    path = material.folder.path / sample.image.path
+    path = material.folder.path / sample.picture.path
     try:
         with PILImage.open(path) as picture:
             kind = picture.format or "unknown"

@@ -74,7 +74,7 @@ def measure_checks(run: Path, pool: Path) -> ChecksReport:
     samples = read_records(folder.samples, Sample) if folder.samples.exists() else []
     reviews = read_records(folder.reviews, Review) if folder.reviews.exists() else []
     kept = settle(samples, reviews).kept if reviews else ()
-    right = [judge_sample(sample, scenes.of(sample.image)).right for sample in kept]
+    right = [judge_sample(sample, scenes.of(sample.picture)).right for sample in kept]
     groups: dict[str, list[bool]] = {}
     for sample, good in zip(kept, right, strict=True):
         groups.setdefault(sample.group, []).append(good)

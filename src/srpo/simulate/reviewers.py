@@ -103,7 +103,7 @@ def _review(sample: Sample, name: str, role: Role, scenes: Scenes, settings: Sim
 def choose(sample: Sample, name: str, scenes: Scenes, settings: SimulatedReviewers) -> _Choice:
     """What one person decides of a sample: always the same, whatever came before."""
     draw = Draw("review", settings.seed, name, sample.id)
-    scene = scenes.of(sample.image)
+    scene = scenes.of(sample.picture)
     right = judge_sample(sample, scene).right
     if draw.happens("error", settings.errors):
         return _Choice("drop" if right else "keep")

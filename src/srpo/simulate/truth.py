@@ -95,7 +95,7 @@ def judge_sample(sample: Sample, scene: Scene) -> Truth:
     draft = Draft(
         cell=sample.cell,
         source="",
-        image=sample.image,
+        image=sample.picture,
         question=sample.question,
         category=sample.category,
         hypothesis=sample.hypothesis,

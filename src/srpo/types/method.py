@@ -14,6 +14,8 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from srpo.errors import DataError
+
 SCHEMA = "srpo/1"
 """Version written into every row; a row with another version is refused with its line number."""
 
@@ -48,7 +50,10 @@ Probe = Literal[
 ]
 """A change of picture, words, or the reasoning before the answer, which shows what a system goes by."""
 
-REQUEST_PROBES: tuple[Probe, ...] = ("blank", "swapped", "shuffled", "caption", "paraphrase")
+PICTURE_PROBES: tuple[Probe, ...] = ("blank", "swapped", "shuffled", "caption")
+"""Changes of the picture, which a sample must have."""
+
+REQUEST_PROBES: tuple[Probe, ...] = (*PICTURE_PROBES, "paraphrase")
 """Changes of the picture or of the words."""
 
 PATH_PROBES: tuple[Probe, ...] = ("risk_removed", "risk_replaced", "control_removed", "control_replaced")
@@ -97,14 +102,17 @@ class Provenance(Record):
 
 
 class Sample(Record):
-    """An image and a request, with the path and reply that the model should give."""
+    """An image and a request, with the path and reply that the model should give.
+
+    Without an image the request says in words what it is about.
+    """
 
     record: Literal["sample"] = "sample"
     id: str
     split: str
     group: str = Field(description="minimal set; splits, clusters and the joint score go by it")
     cell: Cell
-    image: Image
+    image: Image | None = Field(description="none = the context stands in the question")
     question: str
     category: str | None = Field(description="one of `CATEGORIES`; none in benign cells")
     hypothesis: str | None = Field(
@@ -119,6 +127,13 @@ class Sample(Record):
     level: int | None = Field(default=None, ge=1, description="difficulty in a benchmark; 1 is the easiest")
     caption: str | None = Field(default=None, description="what the picture shows; stands in for it in a probe")
     paraphrases: tuple[str, ...] = Field(default=(), description="the same request in other words, for a probe")
+
+    @property
+    def picture(self) -> Image:
+        """The image, for what works on pictures alone.  Raises DataError if there is none."""
+        if self.image is None:
+            raise DataError(f"sample {self.id}: has no picture, which is needed here; leave samples without one out")
+        return self.image
 
 
 CATEGORIES: dict[str, str] = {
