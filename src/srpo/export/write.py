@@ -16,6 +16,7 @@ from typing import Any, Final
 from srpo.errors import ConfigError, DataError
 from srpo.export.examples import Example, Kind, examples_of
 from srpo.export.formats import FORMATS, FormatName, Row, dataset_info
+from srpo.pictures import picture_of
 from srpo.records import write_text
 from srpo.run_config import RunConfig
 from srpo.runs import RunFolder
@@ -132,7 +133,7 @@ def _image(example: Example, plan: Plan, done: Exported) -> str | None:
     """
     if example.picture is None or not plan.copy_images:
         return None if example.picture is None else str(example.picture)
-    name = f"images/{example.sample.picture.sha256}{example.picture.suffix}"
+    name = f"images/{picture_of(example.sample).sha256}{example.picture.suffix}"
     if not (plan.out / name).exists():
         with _replacing(plan.out / name) as temporary:
             shutil.copyfile(example.picture, temporary)

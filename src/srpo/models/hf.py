@@ -38,6 +38,7 @@ from srpo.types import Completion
 
 logger = logging.getLogger(__name__)
 _SAVE_PROCESSOR = "save one with processor.save_pretrained"
+_SAVE_TOKENIZER = "save one with tokenizer.save_pretrained"
 
 
 class HFModel:
@@ -218,7 +219,8 @@ def load_processor(path_or_name: str, sees: bool) -> Any:
         reason = f"its processor needs a package that is not installed ({_first_line(error)})"
         raise ModelError(f"{path_or_name}: {reason}") from error
     except (OSError, ValueError, TypeError, KeyError) as error:
-        raise ModelError(f"{path_or_name}: no usable processor ({_first_line(error)}); {_SAVE_PROCESSOR}") from error
+        what, mend = ("processor", _SAVE_PROCESSOR) if sees else ("tokenizer", _SAVE_TOKENIZER)
+        raise ModelError(f"{path_or_name}: no usable {what} ({_first_line(error)}); {mend}") from error
     parts = (getattr(processor, "tokenizer", None), getattr(processor, "image_processor", None))
     if sees and None in parts:
         raise ModelError(f"{path_or_name}: no picture processor beside the tokenizer; {_SAVE_PROCESSOR}")

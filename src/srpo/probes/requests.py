@@ -19,6 +19,7 @@ from pathlib import Path
 
 from srpo.models.base import Message
 from srpo.models.chat import render_messages
+from srpo.pictures import picture_of
 from srpo.probes.pictures import blank, open_picture, shuffled, store
 from srpo.records import file_sha256, seed_of
 from srpo.types import PICTURE_PROBES, Image, Probe, Sample
@@ -62,7 +63,7 @@ def probe_messages(  # noqa: PLR0913 - all that a changed request is made of
 
 
 def _blank(sample: Sample, pictures: Path) -> Image:
-    return _image(sample, store(blank((sample.picture.width, sample.picture.height)), pictures))
+    return _image(sample, store(blank((picture_of(sample).width, picture_of(sample).height)), pictures))
 
 
 def _other_image(sample: Sample, samples: Sequence[Sample], rng: random.Random) -> Image | None:
@@ -70,13 +71,13 @@ def _other_image(sample: Sample, samples: Sequence[Sample], rng: random.Random) 
     start = rng.randrange(len(samples)) if samples else 0
     for other in chain(islice(samples, start, None), islice(samples, start)):
         found = other.image
-        if found is not None and other.group != sample.group and found.sha256 != sample.picture.sha256:
+        if found is not None and other.group != sample.group and found.sha256 != picture_of(sample).sha256:
             return found
     return None
 
 
 def _shuffled(sample: Sample, folder: Path, rng: random.Random, pictures: Path) -> Image | None:
-    picture = shuffled(open_picture(folder / sample.picture.path), rng)
+    picture = shuffled(open_picture(folder / picture_of(sample).path), rng)
     return None if picture is None else _image(sample, store(picture, pictures))
 
 
@@ -96,4 +97,4 @@ def _with_image(sample: Sample, image: Image | None) -> Sample | None:
 def _image(sample: Sample, path: Path) -> Image:
     # Absolute, since the sample's path starts from another folder.
     update = {"path": str(path.absolute()), "sha256": file_sha256(path)}
-    return sample.picture.model_copy(update=update)
+    return picture_of(sample).model_copy(update=update)

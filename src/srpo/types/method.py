@@ -14,8 +14,6 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from srpo.errors import DataError
-
 SCHEMA = "srpo/1"
 """Version written into every row; a row with another version is refused with its line number."""
 
@@ -127,13 +125,6 @@ class Sample(Record):
     level: int | None = Field(default=None, ge=1, description="difficulty in a benchmark; 1 is the easiest")
     caption: str | None = Field(default=None, description="what the picture shows; stands in for it in a probe")
     paraphrases: tuple[str, ...] = Field(default=(), description="the same request in other words, for a probe")
-
-    @property
-    def picture(self) -> Image:
-        """The image, for what works on pictures alone.  Raises DataError if there is none."""
-        if self.image is None:
-            raise DataError(f"sample {self.id}: has no picture, which is needed here; leave samples without one out")
-        return self.image
 
 
 CATEGORIES: dict[str, str] = {
