@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,13 @@ from srpo.records import read_records, write_records
 from srpo.run_config import RunConfig
 from srpo.runs import RunFolder
 from srpo.stages import run_stage
-from srpo.study.settings import Method, Teaching
+from srpo.study.places import Places
+from srpo.study.settings import Method, Teaching, load_study
 from srpo.study.teaching import Explored, lesson_of
 from srpo.study.trl import Course, train_trl
+from srpo.study.work import make_base
 from srpo.types import Sample
+from srpo.world import card
 from srpo.world.knowledge import load_world
 from srpo.world.pretrain import PretrainSettings, pretrain
 from srpo.world.tiny import build_tokenizer
@@ -55,13 +59,22 @@ def test_the_model_is_an_ordinary_folder_without_a_processor(model):
     assert not list(model.glob("*processor_config.json"))
 
 
+def test_a_study_makes_and_measures_its_base(tmp_path, monkeypatch):
+    monkeypatch.setattr(card, "SETS", 1)
+    base = {"context": "words", "batch": 2, "clean_steps": 1, "mixed_steps": 1}
+    places = Places(tmp_path)
+    make_base(load_study("text").model_copy(update={"bases": {"text": base}}), "text", places)
+    assert places.has_base("text") and "language model" in (places.base("text") / "README.md").read_text()
+    assert json.loads((places.base("text") / "card.json").read_text())["figures"]["greedy"]["joint"] == [0, 3]
+
+
 def test_every_stage_runs_and_no_page_shows_a_picture(told):
     samples = read_records(told.samples, Sample)
     assert len(samples) == 28 and all(sample.image is None for sample in samples)
     assert (told.checkpoint / "final").is_dir()
-    for page in (told.report_html, told.items_html):
-        text = page.read_text()
-        assert "I can see a" in text and 'src="data:image' not in text and "images/" not in text
+    assert told.items_html.exists()
+    page = told.report_html.read_text()
+    assert "I can see a" in page and "<img" not in page
 
 
 @pytest.mark.parametrize("form", ["trl", "swift", "llamafactory"])
@@ -70,6 +83,7 @@ def test_exported_rows_have_neither_a_picture_nor_its_tag(told, config, tmp_path
     text = done.path.read_text()
     assert done.rows == 16 and done.copied == 0
     assert '"images"' not in text and "<image>" not in text and "I can see a" in text
+    assert form != "llamafactory" or '"images"' not in (tmp_path / "dataset_info.json").read_text()
 
 
 def test_probes_of_pictures_are_refused(told, config, tmp_path):

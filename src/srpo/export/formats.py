@@ -79,9 +79,9 @@ def verl_row(example: Example, image: str | None) -> Row:
     }
 
 
-def dataset_info(kind: Kind, file_name: str) -> Row:
-    """The entry of `dataset_info.json` with which LLaMA-Factory finds the columns of a file."""
-    columns = {"messages": "conversations", "images": "images"}
+def dataset_info(kind: Kind, file_name: str, pictures: bool) -> Row:
+    """The entry of `dataset_info.json` with which LLaMA-Factory finds a file's columns, pictures or none."""
+    columns = {"messages": "conversations", **({"images": "images"} if pictures else {})}
     entry: Row = {"file_name": file_name, "formatting": "sharegpt", "columns": columns}
     if kind == "preference":
         entry |= {"ranking": True, "columns": {**columns, "chosen": "chosen", "rejected": "rejected"}}

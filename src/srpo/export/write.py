@@ -52,6 +52,8 @@ class Exported:
 
     path: Path
     rows: int = 0
+    pictured: int = 0
+    """Rows that hold a picture."""
     copied: int = 0
     left_out: int = 0
     first_left_out: str | None = None
@@ -94,7 +96,7 @@ def export_examples(examples: Iterable[Example], plan: Plan, source: str) -> Exp
             why = f"all {done.left_out} hold a tag of the format" if done.left_out else "it has none"
             raise DataError(f"{source}: no example of kind {plan.kind} to export ({why})")
     if plan.info is not None:
-        entry = {plan.path.stem: dataset_info(plan.kind, plan.path.name)}
+        entry = {plan.path.stem: dataset_info(plan.kind, plan.path.name, pictures=done.pictured > 0)}
         write_text(plan.info, json.dumps(_read_info(plan.info) | entry, indent=2, ensure_ascii=False) + "\n")
     return done
 
@@ -124,6 +126,7 @@ def _rows(examples: Iterable[Example], plan: Plan, done: Exported) -> Iterator[R
             continue
         yield form.row(example, _image(example, plan, done))
         done.rows += 1
+        done.pictured += example.picture is not None
 
 
 def _image(example: Example, plan: Plan, done: Exported) -> str | None:
