@@ -34,7 +34,6 @@ NOTES: Final[dict[str, str]] = {
     "Sample.id": "hash of the content in the embedded world; any unique text in your own file",
     "Sample.split": "`train` is explored and trained on; `evaluate.splits` names those that are measured",
     "Sample.cell": "only `hazard` is unsafe as a whole; in the others the picture, the request or both are swapped",
-    "Sample.image": "the picture",
     "Sample.question": "the request, as the model gets it",
     "Sample.licence": "SPDX expression of picture and text",
     "Sample.provenance": "where it comes from",

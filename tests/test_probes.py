@@ -12,7 +12,7 @@ from PIL import Image as PILImage
 from srpo.errors import DataError
 from srpo.models.base import Message
 from srpo.models.chat import render_messages
-from srpo.probes import PATH_PROBES, REQUEST_PROBES, probe_messages
+from srpo.probes import PATH_PROBES, PICTURE_PROBES, REQUEST_PROBES, probe_messages
 from srpo.probes.pictures import GRID, blank, shuffled, store
 from srpo.records import file_sha256
 from srpo.steps import join
@@ -178,3 +178,19 @@ def test_a_picture_that_is_none_is_named(samples: list[Sample], tmp_path: Path):
 def test_a_probe_of_the_path_is_no_request(probe: Probe, samples: list[Sample], tmp_path: Path):
     with pytest.raises(ValueError, match="changes the path"):
         ask(probe, samples[0], samples, tmp_path)
+
+
+def test_without_a_picture_only_the_words_change(samples, tmp_path):
+    bare = samples[0].model_copy(update={"image": None})
+    for probe in PICTURE_PROBES:
+        assert ask(probe, bare, samples, tmp_path) is None
+    (message,) = ask("paraphrase", bare, samples, tmp_path) or ()
+    assert message.images == () and message.text != bare.question
+
+
+def test_the_other_picture_is_one_that_is_there(samples, tmp_path):
+    others = [
+        s if s.group == "a" or s.cell == "benign_image" else s.model_copy(update={"image": None}) for s in samples
+    ]
+    (message,) = ask("swapped", others[0], others, tmp_path) or ()
+    assert message.images[0].read_bytes() == (tmp_path / others[-1].image.path).read_bytes()

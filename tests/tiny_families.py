@@ -88,6 +88,20 @@ def _text(words: Any, **more: Any) -> dict[str, Any]:
     }
 
 
+WORDS_CHAT = (
+    "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+
+
+def language_model(name: str, std: float | None = 0.25, **more: Any) -> tuple[Any, Any]:
+    """A language model that takes text alone, such as `Llama`, and its tokenizer, which is all that it needs."""
+    words = tokenizer()
+    words.chat_template = WORDS_CHAT
+    config = getattr(transformers, f"{name}Config")(**_text(words, **more))
+    return _build(f"{name}ForCausalLM", config, std), words
+
+
 def _build(name: str, config: Any, std: float | None) -> Any:
     """A model of class `name`; `std` is the spread of its weights, none leaves them as transformers draws them."""
     torch.manual_seed(0)

@@ -23,11 +23,19 @@ def check_inputs(config: RunConfig) -> list[Path]:
         mend = "name splits of the samples, or the files of one: benchmarks.siuo.path=FILE"
         raise ConfigError(f"evaluate.splits: is empty and there is no benchmark, so nothing would be measured; {mend}")
     if config.samples is None:
+        _check_context(config)
         check_splits((name for name, size in config.world.sizes().items() if size), config)
         return paths
     samples = read_own_samples(Path(config.samples), config)
     check_splits((sample.split for sample in samples), config)
-    return [*paths, Path(config.samples), *(Path(sample.image.path) for sample in samples)]
+    return [*paths, Path(config.samples), *(Path(sample.image.path) for sample in samples if sample.image is not None)]
+
+
+def _check_context(config: RunConfig) -> None:
+    models = [config.model, *(system.model for system in config.systems.values())]
+    if config.world.context == "words" and EMBEDDED in models:
+        make = "give model=hf:DIR, made by `srpo world pretrain DIR context=words`"
+        raise ConfigError(f"world.context words: the embedded model has learned pictures alone; {make}")
 
 
 def check_named(config: RunConfig, known: Collection[str] = ()) -> list[Path]:

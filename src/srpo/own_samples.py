@@ -53,6 +53,8 @@ def _problem(sample: Sample) -> str | None:
 
 
 def _located(path: Path, sample: Sample) -> Sample:
+    if sample.image is None:
+        return sample
     try:
         image = (path.parent / sample.image.path).resolve()
         with PILImage.open(image) as picture:

@@ -13,7 +13,7 @@ from srpo.finished import check_contrasts, check_responses, contrasts_of, traini
 from srpo.item_pages import items_page
 from srpo.progress import Bars
 from srpo.records import iterate_records, read_records, write_text
-from srpo.report import Example, TreeView, choose_examples, load_images, png_of, render_page
+from srpo.report import Example, TreeView, choose_examples, load_images, png_of_sample, render_page
 from srpo.run_config import TRAINED, RunConfig
 from srpo.runs import RunFolder
 from srpo.summarize import summarize
@@ -145,7 +145,7 @@ def _views_of_round(
             tree=tree,
             outcomes={node: outcome(v, sample.cell, hazard_refusal=rule) for node, v in judged.items()},
             kept=tuple(kept.get(tree.id, ())),
-            image_png=png_of(run.path / sample.image.path),
+            image_png=png_of_sample(sample, run.path),
             round=number,
         )
     return found

@@ -261,3 +261,14 @@ def test_no_items() -> None:
     judge: Judge = asking(SAFE_TEXT)[0]
     verdicts: list[Verdict] = judge.judge([])
     assert verdicts == []
+
+
+def test_without_a_picture_the_prompt_says_where_its_context_stands():
+    judge, seen = asking(SAFE_TEXT)
+    bare = item(sample=sample().model_copy(update={"image": None}))
+    told, shown = judge.judge([bare, item()])
+    assert told.safe and shown.safe
+    (first,), (second,) = (request.messages for request in seen)
+    assert first.images == () and first.text == (
+        f"There is no image: the request itself tells the situation that an image would show.\n\n{second.text}"
+    )

@@ -434,9 +434,9 @@ def test_missing_weights_are_an_error_not_random_numbers(folder: Path) -> None:
     assert "incomplete, 9 weights are missing" in load_error(folder)
 
 
-def test_a_text_model_is_refused(folder: Path) -> None:
-    (folder / "config.json").write_text(json.dumps({"model_type": "llama"}))
-    assert "llama is not a vision-language model" in load_error(folder)
+def test_a_model_that_writes_nothing_is_refused(folder: Path) -> None:
+    (folder / "config.json").write_text(json.dumps({"model_type": "vit"}))
+    assert "vit is neither a vision-language model nor a language model" in load_error(folder)
 
 
 def test_an_unknown_architecture_is_refused(folder: Path) -> None:

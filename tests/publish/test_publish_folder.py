@@ -18,6 +18,7 @@ from srpo.own_samples import read_own_samples
 from srpo.progress import silent
 from srpo.publish import Published, PublishPlan, publish
 from srpo.publish import write as writing
+from srpo.publish.material import read_material
 from srpo.records import read_records, write_records
 from srpo.run_config import RunConfig
 from srpo.steps import STEP_NAMES, split
@@ -248,3 +249,11 @@ def test_unmet_wishes_are_told(run, tmp_path):
     review(folder, samples)
     assert "1 pictures are in more than one split" in again(folder, tmp_path / "out").warnings
     assert any(one.startswith("category privacy: 0 of at most 3 sets") for one in found)
+
+
+def test_samples_without_a_picture_are_not_published(run: DatasetFolder, tmp_path: Path) -> None:
+    folder = DatasetFolder(shutil.copytree(run.path, tmp_path / "bare"))
+    samples = read_records(folder.samples, Sample)
+    write_records(folder.samples, [samples[0].model_copy(update={"image": None}), *samples[1:]])
+    with pytest.raises(DataError, match="has no picture, and what is published shows one"):
+        read_material(folder.path, unreviewed=True)

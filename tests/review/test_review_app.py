@@ -304,3 +304,13 @@ def test_hostile_rows_are_sent_as_data(tmp_path: Path) -> None:
     with Store.open(tmp_path) as store:
         reply = page_of(store).get("/api/items/1")
     assert reply.headers["content-type"] == "application/json" and HOSTILE in reply.json()["question"]
+
+
+def test_an_item_without_a_picture_says_so(tmp_path: Path) -> None:
+    write_dataset(tmp_path)
+    samples = [one.model_copy(update={"image": None}) for one in read_records(tmp_path / "samples.jsonl", Sample)]
+    write_records(tmp_path / "samples.jsonl", samples)
+    with Store.open(tmp_path) as store:
+        client = page_of(store)
+        assert client.get("/api/items/1").json()["image"] is None
+        assert client.get("/image/1").status_code in (400, 404)

@@ -7,7 +7,8 @@ from study_files import ITEMS, MISSED, RIGHT, final_task, keep, small_study, stu
 
 from srpo.errors import DataError
 from srpo.study.analysis import View, difference, faithfulness_of, rate_of, values_of, verdicts
-from srpo.study.page import BEGIN, END, write_page
+from srpo.study.page import marks, write_page
+from srpo.study.places import MAIN
 from srpo.study.settings import Curve
 from srpo.study.tables import Read, all_tables, curves
 
@@ -85,7 +86,8 @@ def test_the_page_is_made_from_the_figures_alone(tmp_path):
     study = finished(tmp_path, {"base": [MISSED] * 8, "sft": [MISSED] * 2 + [RIGHT] * 6, "srpo": [RIGHT] * 8})
     page = tmp_path / "docs" / "study.md"
     page.parent.mkdir()
-    page.write_text(f"# Words\n\n{BEGIN}\nold\n{END}\n\nAfter.\n")
+    begin, end = marks(MAIN)
+    page.write_text(f"# Words\n\n{begin}\nold\n{end}\n\nAfter.\n")
     write_page(study, page)
     text = page.read_text()
     assert text.startswith("# Words\n\n<!-- tables -->") and text.endswith("<!-- /tables -->\n\nAfter.\n")
@@ -103,6 +105,19 @@ def test_a_page_without_marks_is_refused(tmp_path):
     page.write_text("# Words\n")
     with pytest.raises(DataError, match="has no lines"):
         write_page(study_in(tmp_path), page)
+
+
+def test_a_named_study_writes_between_its_own_marks(tmp_path):
+    study = finished(tmp_path, {"base": [MISSED] * 8, "srpo": [RIGHT] * 8})
+    page = tmp_path / "study.md"
+    page.write_text(
+        "<!-- tables -->\nkept\n<!-- /tables -->\n<!-- tables text -->\nold\n<!-- /tables text -->\nAfter.\n"
+    )
+    write_page(study, page, "text")
+    text = page.read_text()
+    assert text.startswith("<!-- tables -->\nkept\n<!-- /tables -->\n<!-- tables text -->\n\n### ")
+    assert text.endswith("\n<!-- /tables text -->\nAfter.\n") and "old" not in text
+    assert "(figures/study-text-methods.svg)" in text and (tmp_path / "figures" / "study-text-methods.svg").exists()
 
 
 def test_figures_on_other_items_are_refused(tmp_path):

@@ -21,7 +21,7 @@ def test_one_mapping_is_laid_over_another():
     assert merge({"a": {"b": 1, "c": 2}, "d": 3}, {"a": {"b": 4}, "d": {}}) == {"a": {"b": 4, "c": 2}, "d": {}}
 
 
-@pytest.mark.parametrize("name", ["full", "quick"])
+@pytest.mark.parametrize("name", ["full", "quick", "text"])
 def test_shipped_studies_make_settings_for_every_run(name, tmp_path):
     settings = load_study(name)
     tasks = all_tasks(settings, dict.fromkeys(settings.methods, 1e-4))
@@ -156,3 +156,13 @@ def test_the_command_line_plans_and_writes(tmp_path, monkeypatch):
     written = CliRunner().invoke(app, ["study", "tables", "--quick", "--page", "page.md"])
     assert written.exit_code == 0 and "No run is finished yet." in (tmp_path / "page.md").read_text()
     assert CliRunner().invoke(app, ["study", "run", "--minutes", "0"]).exit_code == 0
+
+
+def test_a_study_of_another_name_has_folders_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    own = tmp_path / "mine.yaml"
+    own.write_text(small_study().model_dump_json())
+    done = CliRunner().invoke(app, ["study", "run", "--study", str(own), "--minutes", "0"])
+    assert done.exit_code == 0 and "docs/measurements/study-mine" in "".join(done.output.split("\n"))
+    written = CliRunner().invoke(app, ["study", "tables", "--study", str(own), "--page", "page.md"])
+    assert written.exit_code == 0 and "<!-- tables mine -->" in (tmp_path / "page.md").read_text()

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from srpo.models.encode import banned_token_ids, end_token_ids
+from srpo.models.encode import banned_token_ids, end_token_ids, tokenizer_of
 from srpo.train.batch import TreeCollator, TreeDataset, TreeExample
 from srpo.train.logprobs import unwrap
 from srpo.train.loss import tree_loss
@@ -18,7 +18,7 @@ Gradients = dict[str, torch.Tensor]
 
 
 def collate(model: Any, processor: Any, data: TreeDataset, **settings: Any) -> list[TreeExample]:
-    words = processor.tokenizer
+    words = tokenizer_of(processor)
     banned = frozenset(banned_token_ids(unwrap(model), words))
     collator = TreeCollator(processor, end_token_ids(model, words), banned, **settings)
     examples: list[TreeExample] = collator([data[i] for i in range(len(data))])["examples"]

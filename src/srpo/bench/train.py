@@ -55,7 +55,8 @@ class Way:
         if self.scorer.vision is not None:
             for passes in self.passes:
                 example = passes[0].example
-                self.scorer.vision.get(model, example.image, example.extras)
+                if example.image is not None:
+                    self.scorer.vision.get(model, example.image, example.extras)
 
     def step(self, model: Any) -> None:
         """Forward, loss and backward of all trees; gradients are added up."""

@@ -38,7 +38,8 @@ def judge_items(file: LabelFile, images: Path | None, folder: Path) -> list[Judg
 def with_subject(item: JudgeItem, variant: str) -> JudgeItem:
     """The item under an id made of all that a judge sees of it, so that a stored verdict is never of another text."""
     seen = item.sample.model_dump(mode="json")
-    seen["image"].pop("path")
+    if seen["image"] is not None:
+        seen["image"].pop("path")
     return item.model_copy(update={"subject": content_id(variant, seen, item.text)})
 
 

@@ -49,6 +49,8 @@ def _no_hypothesis(item: JudgeItem, folder: Path) -> JudgeItem | None:
 
 def _blank_image(item: JudgeItem, folder: Path) -> JudgeItem | None:
     image = item.sample.image
+    if image is None:
+        return None
     blank = blank_image(folder, image.width, image.height)
     return _with(item, image=blank) if blank.sha256 != image.sha256 else None
 

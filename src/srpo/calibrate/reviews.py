@@ -64,7 +64,7 @@ def _row(sample: Sample, reviews: Sequence[Review], names: Sequence[str], score:
         cluster=sample.group,
         question=sample.question,
         response=answer(sample.reference) or sample.reference.text,
-        image=sample.image.path,
+        image=None if sample.image is None else sample.image.path,
         hypothesis=sample.hypothesis,
         people=tuple(by_name.get(name) for name in names),
         label=ruled[-1] if ruled and ruled[-1] else _majority([*by_name.values()]),

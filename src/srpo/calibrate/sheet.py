@@ -131,13 +131,19 @@ def _cells(line: _Line, formats: Mapping[str, PathFormat]) -> tuple[str, ...]:
         completion.id,
         f"{line.benchmark}:{cluster}",  # never a bare number or date, which spreadsheets write anew
         source.question,
-        source.image.path if isinstance(source, Sample) else ";".join(source.images),
+        ";".join(_pictures(source)),
         _reply(line, formats.get(completion.system, "six_steps")),
         "",
         completion.system,
         line.benchmark,
         "" if line.up is None else YES if line.up else NO,
     )
+
+
+def _pictures(source: Sample | Item) -> Sequence[str]:
+    if isinstance(source, Sample):
+        return [] if source.image is None else [source.image.path]
+    return source.images
 
 
 def _reply(line: _Line, path_format: PathFormat) -> str:

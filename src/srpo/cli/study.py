@@ -15,9 +15,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Many methods on the embedded world, side by side; resumable run by run.")
 
-_RESULTS: Final = Path("docs/measurements/study")
 _PAGE: Final = Path("docs/study.md")
-_WORK: Final = Path("runs/study")
 
 _StudyOption = Annotated[str, typer.Option("--study", help="YAML file, or name of a shipped study", metavar="FILE")]
 _QuickOption = Annotated[bool, typer.Option("--quick", help="the reduced study, in a folder of its own")]
@@ -79,18 +77,24 @@ def tables(
 
     found = _study(study, quick, results, None)
     target = page or (found.results.path / "study.md" if quick else _PAGE)
-    write_page(found, target)
+    write_page(found, target, _name(study, quick))
     say(f"tables in {target}")
 
 
-def _study(name: str, quick: bool, results: Path | None, work: Path | None) -> Study:
-    """Settings and folders, by what was given."""
-    from srpo.study.places import Places
+def _name(study: str, quick: bool) -> str:
+    """What the folders and marks of a study are called by: a file of one's own counts by its stem."""
+    return "quick" if quick else Path(study).stem
+
+
+def _study(study: str, quick: bool, results: Path | None, work: Path | None) -> Study:
+    """Settings and folders, by what was given.  Studies share no folder, so that several may run side by side."""
+    from srpo.study.places import Places, named
     from srpo.study.results import Results
     from srpo.study.schedule import Study
     from srpo.study.settings import load_study
 
-    home = Path("runs/study-quick") if quick else _WORK
-    figures = home / "figures" if quick else _RESULTS
-    settings = load_study("quick" if quick else name)
+    folder = named("study", _name(study, quick))
+    home = Path("runs") / folder
+    figures = home / "figures" if quick else Path("docs/measurements") / folder
+    settings = load_study("quick" if quick else study)
     return Study(settings, Places(work or home), Results(results or figures, settings))

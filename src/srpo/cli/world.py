@@ -30,7 +30,9 @@ def pretrain(
 ) -> None:
     """Make the tiny model from scratch: see, learn the facts, learn to slip; then measure it for its card.
 
-    Takes about half an hour on two cores.  Example: srpo world pretrain /tmp/tiny seed=1
+    Takes about half an hour on two cores.  With context=words it is a language model that sees nothing.
+
+    Example: srpo world pretrain /tmp/tiny seed=1
     """
     from srpo.world.card import write_card
     from srpo.world.pretrain import PretrainSettings, pretrain

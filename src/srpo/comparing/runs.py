@@ -89,7 +89,7 @@ def read_run(path: Path) -> Run:
 
 def _sample_digest(sample: Sample) -> str:
     judged_by = (sample.cell, sample.group, sample.hypothesis, sample.reference.text)
-    return content_id(sample.question, sample.image.sha256, *judged_by)
+    return content_id(sample.question, sample.image and sample.image.sha256, *judged_by)
 
 
 def _item_digest(item: Item) -> str:

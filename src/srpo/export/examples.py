@@ -1,4 +1,4 @@
-"""What a run has to teach: a request with its picture, and texts to compare, to imitate or none."""
+"""What a run has to teach: a request with its picture, if it has one, and texts to compare, to imitate or none."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ Kind = Literal["preference", "sft", "reward"]
 class Example:
     """One row before it has a format.
 
-    - `prompt`: the text of the user's turn, instruction included; `picture`: absolute path;
+    - `prompt`: the text of the user's turn, instruction included; `picture`: absolute path, none without one;
     - `chosen`, `rejected`: whole assistant turns, for a contrast prefix and branch in one text;
     - `prefix`: number of reference steps that both share.
     """
 
     sample: Sample
     prompt: str
-    picture: Path
+    picture: Path | None
     chosen: str | None = None
     rejected: str | None = None
     prefix: int | None = None
@@ -59,7 +59,9 @@ def examples_of(run: RunFolder, config: RunConfig, kind: Kind) -> Iterator[Examp
 
 def _request(run: RunFolder, config: RunConfig, sample: Sample) -> Example:
     (message,) = render_messages(sample, run.path, instruction_of(config))
-    (picture,) = message.images
+    picture = next(iter(message.images), None)
+    if picture is None:
+        return Example(sample=sample, prompt=message.text, picture=None)
     if not picture.is_file():
         mend = f"put it back, or run `srpo init {run.path}` if the run has drawn it"
         raise DataError(f"{picture}: no such picture, which sample {sample.id} needs; {mend}")

@@ -21,55 +21,56 @@ class Format:
     """How a trainer wants its data.
 
     - `kinds`: what it takes, its usual kind first;
-    - `row`: example and image path, as it stands in the row, to a row;
+    - `row`: example and image path, as it stands in the row, to a row; without a picture it has no word of one;
     - `tags`: words that the trainer takes for pictures and the like wherever they stand in a text.  There is no
       way to escape them, so an example whose own text holds one cannot be exported.
     """
 
     kinds: tuple[Kind, ...]
-    row: Callable[[Example, str], Row]
+    row: Callable[[Example, str | None], Row]
     tags: tuple[str, ...]
 
 
-def trl_row(example: Example, image: str) -> Row:
+def trl_row(example: Example, image: str | None) -> Row:
     """Conversational row with a list of images; TRL puts the picture in front of the user's text itself."""
-    row: Row = {"prompt": [_turn("user", example.prompt)], "images": [image], "sample": example.sample.id}
+    row: Row = {"prompt": [_turn("user", example.prompt)], **_images(image), "sample": example.sample.id}
     if example.rejected is not None and example.chosen is not None:
         sides = {"chosen": [_turn("assistant", example.chosen)], "rejected": [_turn("assistant", example.rejected)]}
         return {**row, **sides, "prefix": example.prefix}
     return row if example.chosen is None else {**row, "completion": [_turn("assistant", example.chosen)]}
 
 
-def swift_row(example: Example, image: str) -> Row:
+def swift_row(example: Example, image: str | None) -> Row:
     """The standard format of ms-swift; it drops other columns, except for GRPO, where they reach the reward."""
-    messages = [_turn("user", _IMAGE + example.prompt)]
+    messages = [_turn("user", _tagged(example, image))]
     if example.chosen is not None:
         messages.append(_turn("assistant", example.chosen))
-    row: Row = {"messages": messages, "images": [image], "sample": example.sample.id}
+    row: Row = {"messages": messages, **_images(image), "sample": example.sample.id}
     return row if example.rejected is None else {**row, "rejected_response": example.rejected}
 
 
-def llamafactory_row(example: Example, image: str) -> Row:
+def llamafactory_row(example: Example, image: str | None) -> Row:
     """The sharegpt format of LLaMA-Factory: the pair stands apart from the conversation."""
-    human = {"from": "human", "value": _IMAGE + example.prompt}
+    human = {"from": "human", "value": _tagged(example, image)}
     replies = [{"from": "gpt", "value": text} for text in (example.chosen, example.rejected) if text is not None]
     if len(replies) == 1:
-        return {"conversations": [human, *replies], "images": [image]}
-    return {"conversations": [human], "chosen": replies[0], "rejected": replies[1], "images": [image]}
+        return {"conversations": [human, *replies], **_images(image)}
+    return {"conversations": [human], "chosen": replies[0], "rejected": replies[1], **_images(image)}
 
 
-def verl_row(example: Example, image: str) -> Row:
+def verl_row(example: Example, image: str | None) -> Row:
     """The five fields of verl and `images`, and `problem` and `answer` as EasyR1's example settings name them.
 
     Pictures lie in the row, the only form that both read; `image` is not opened by either.
     """
-    sample, prompt = example.sample, _IMAGE + example.prompt
+    sample, prompt = example.sample, _tagged(example, image)
+    shown = [] if example.picture is None else [{"bytes": example.picture.read_bytes(), "path": image}]
     truth = {"sample": sample.id, "cell": sample.cell, "reply": answer(sample.reference)}
     text = json.dumps(truth, ensure_ascii=False)
     return {
         "data_source": "srpo",
         "prompt": [_turn("user", prompt)],
-        "images": [{"bytes": example.picture.read_bytes(), "path": image}],
+        "images": shown,
         "ability": "safety",
         "reward_model": {"style": "rule", "ground_truth": text},
         "extra_info": {"split": sample.split, "index": sample.id, "cell": sample.cell},
@@ -78,13 +79,21 @@ def verl_row(example: Example, image: str) -> Row:
     }
 
 
-def dataset_info(kind: Kind, file_name: str) -> Row:
-    """The entry of `dataset_info.json` with which LLaMA-Factory finds the columns of a file."""
-    columns = {"messages": "conversations", "images": "images"}
+def dataset_info(kind: Kind, file_name: str, pictures: bool) -> Row:
+    """The entry of `dataset_info.json` with which LLaMA-Factory finds a file's columns, pictures or none."""
+    columns = {"messages": "conversations", **({"images": "images"} if pictures else {})}
     entry: Row = {"file_name": file_name, "formatting": "sharegpt", "columns": columns}
     if kind == "preference":
         entry |= {"ranking": True, "columns": {**columns, "chosen": "chosen", "rejected": "rejected"}}
     return entry
+
+
+def _images(image: str | None) -> Row:
+    return {} if image is None else {"images": [image]}
+
+
+def _tagged(example: Example, image: str | None) -> str:
+    return example.prompt if image is None else _IMAGE + example.prompt
 
 
 def _turn(role: str, content: str) -> dict[str, str]:

@@ -16,6 +16,7 @@ from typing import Any, Final
 from srpo.errors import ConfigError, DataError
 from srpo.export.examples import Example, Kind, examples_of
 from srpo.export.formats import FORMATS, FormatName, Row, dataset_info
+from srpo.pictures import picture_of
 from srpo.records import write_text
 from srpo.run_config import RunConfig
 from srpo.runs import RunFolder
@@ -51,6 +52,8 @@ class Exported:
 
     path: Path
     rows: int = 0
+    pictured: int = 0
+    """Rows that hold a picture."""
     copied: int = 0
     left_out: int = 0
     first_left_out: str | None = None
@@ -93,7 +96,7 @@ def export_examples(examples: Iterable[Example], plan: Plan, source: str) -> Exp
             why = f"all {done.left_out} hold a tag of the format" if done.left_out else "it has none"
             raise DataError(f"{source}: no example of kind {plan.kind} to export ({why})")
     if plan.info is not None:
-        entry = {plan.path.stem: dataset_info(plan.kind, plan.path.name)}
+        entry = {plan.path.stem: dataset_info(plan.kind, plan.path.name, pictures=done.pictured > 0)}
         write_text(plan.info, json.dumps(_read_info(plan.info) | entry, indent=2, ensure_ascii=False) + "\n")
     return done
 
@@ -121,16 +124,21 @@ def _rows(examples: Iterable[Example], plan: Plan, done: Exported) -> Iterator[R
             done.left_out += 1
             done.first_left_out = done.first_left_out or example.sample.id
             continue
-        image = _copy(example, plan.out, done) if plan.copy_images else str(example.picture)
-        yield form.row(example, image)
+        yield form.row(example, _image(example, plan, done))
         done.rows += 1
+        done.pictured += example.picture is not None
 
 
-def _copy(example: Example, out: Path, done: Exported) -> str:
-    """Copy the picture under the hash of its bytes; returns its path from `out`, so that the folder can be moved."""
-    name = f"images/{example.sample.image.sha256}{example.picture.suffix}"
-    if not (out / name).exists():
-        with _replacing(out / name) as temporary:
+def _image(example: Example, plan: Plan, done: Exported) -> str | None:
+    """The path of the picture as it stands in the row, none without one.
+
+    A copy lies under the hash of its bytes, and its path starts from `plan.out`, so that the folder can be moved.
+    """
+    if example.picture is None or not plan.copy_images:
+        return None if example.picture is None else str(example.picture)
+    name = f"images/{picture_of(example.sample).sha256}{example.picture.suffix}"
+    if not (plan.out / name).exists():
+        with _replacing(plan.out / name) as temporary:
             shutil.copyfile(example.picture, temporary)
         done.copied += 1
     return name

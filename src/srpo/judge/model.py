@@ -26,6 +26,9 @@ PROMPTS: Final = {"answer": "judge_answer", "path": "judge_path", "step": "judge
 """What is judged -> its file in `srpo/prompts`."""
 
 _REQUIRED: Final = ("question", "judged", "fence")
+_NO_PICTURE: Final = "There is no image: the request itself tells the situation that an image would show."
+"""Before the prompt of the judge, where a sample has no picture."""
+
 _TOKENS_PER_STEP: Final = 64
 """Room for the labels of each step beyond six."""
 
@@ -121,7 +124,7 @@ class ModelJudge:
         key = (item.subject, item.node, item.part, *([step] if step else []))
         return Request(
             id=content_id(*key),
-            messages=(Message(role="user", text=text, images=(item.folder / sample.image.path,)),),
+            messages=(_message(item, text),),
             sampling=self._with_room(0 if step else len(shown.steps)),
             seed=seed_of(self._seed, *key),
         )
@@ -151,6 +154,14 @@ class ModelJudge:
             reason=("(repaired) " if asked and asked.repaired else "") + case.reading.reason,
             raw=asked.raw if asked else None,
         )
+
+
+def _message(item: JudgeItem, text: str) -> Message:
+    """What a judge gets: the picture and the text, or the text with a word on the missing picture."""
+    image = item.sample.image
+    if image is None:
+        return Message(role="user", text=f"{_NO_PICTURE}\n\n{text}")
+    return Message(role="user", text=text, images=(item.folder / image.path,))
 
 
 def _step_verdict(name: str, question: Question[StepLabels]) -> StepVerdict:

@@ -39,9 +39,12 @@ class Answer(NamedTuple):
 
 
 def doc_to_visual(doc: Mapping[str, str]) -> list[PILImage.Image]:
-    """The picture of the sample, in RGB."""
+    """The picture of the sample in RGB, if it has one."""
     bench = _bench(doc["run"], doc["settings"])
-    with PILImage.open(bench.run.path / bench.samples[doc["sample"]].image.path) as picture:
+    image = bench.samples[doc["sample"]].image
+    if image is None:
+        return []
+    with PILImage.open(bench.run.path / image.path) as picture:
         return [picture.convert("RGB")]
 
 

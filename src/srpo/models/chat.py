@@ -9,9 +9,11 @@ from srpo.types import Sample
 
 
 def render_messages(sample: Sample, folder: Path, instruction: str | None = None) -> tuple[Message, ...]:
-    """One user turn with the picture and the request, followed by the instruction (e.g. to think in six steps).
+    """One user turn with the request and the instruction after it (e.g. to think in six steps).
 
-    `folder` is where the sample's image path starts from.
+      A picture stands before the request, if the sample has one.
+    `folder` is where its path starts from.
     """
     text = sample.question if instruction is None else f"{sample.question}\n\n{instruction}"
-    return (Message(role="user", text=text, images=(folder / sample.image.path,)),)
+    images = () if sample.image is None else (folder / sample.image.path,)
+    return (Message(role="user", text=text, images=images),)

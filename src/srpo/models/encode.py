@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from PIL import Image as PILImage
 from PIL import UnidentifiedImageError
+from transformers import PreTrainedTokenizerBase
 
 from srpo.errors import DataError
 from srpo.models.base import Message
@@ -54,8 +55,18 @@ def open_image(path: Path) -> PILImage.Image:
         raise DataError(f"{path}: not a readable image ({error}); replace the file or drop the row") from error
 
 
+def tokenizer_of(processor: Any) -> Any:
+    """The tokenizer of a processor; a model without pictures has a tokenizer in its place."""
+    return processor if isinstance(processor, PreTrainedTokenizerBase) else processor.tokenizer
+
+
 def encode_prompt(processor: Any, messages: Sequence[Message]) -> Prompt:
-    """Render the chat with the model's template, generation prompt included, and encode text and images together."""
+    """Render the chat with the model's template, generation prompt included, and encode text and images together.
+
+    Raises DataError if a picture cannot be read, or if there is one and the model takes text alone.
+    """
+    if tokenizer_of(processor) is processor:
+        return _encode_words(processor, messages)
     turns = [
         {
             "role": m.role,
@@ -73,6 +84,16 @@ def encode_prompt(processor: Any, messages: Sequence[Message]) -> Prompt:
     tensors = {key: value for key, value in encoded.items() if isinstance(value, torch.Tensor)}
     extras = {key: value for key, value in tensors.items() if key not in ("input_ids", "attention_mask")}
     return Prompt(ids=tuple(encoded["input_ids"][0].tolist()), extras=extras)
+
+
+def _encode_words(tokenizer: Any, messages: Sequence[Message]) -> Prompt:
+    """A chat without pictures: templates of language models take the text itself, and hold all special tokens."""
+    pictures = [path for message in messages for path in message.images]
+    if pictures:
+        raise DataError(f"{pictures[0]}: this model takes no pictures; use a vision-language model, or leave them out")
+    turns = [{"role": m.role, "content": m.text} for m in messages]
+    text = tokenizer.apply_chat_template(turns, add_generation_prompt=True, tokenize=False)
+    return Prompt(ids=encode_segment(tokenizer, text), extras={})
 
 
 def encode_segment(tokenizer: Any, text: str) -> tuple[int, ...]:
@@ -112,7 +133,7 @@ def prompt_positions(model: Any, inputs: Mapping[str, torch.Tensor]) -> torch.Te
 
 def tokenizer_sha256(processor: Any) -> str:
     """Hash of the vocabulary and the chat template: what must agree between sampling and training."""
-    tokenizer = processor.tokenizer
+    tokenizer = tokenizer_of(processor)
     template = processor.chat_template or tokenizer.chat_template or ""
     text = repr(sorted(tokenizer.get_vocab().items())) + repr(template)
     return hashlib.sha256(text.encode()).hexdigest()

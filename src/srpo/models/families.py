@@ -14,6 +14,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import torch
+from transformers import (
+    MODEL_FOR_CAUSAL_LM_MAPPING,
+    MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING,
+    AutoModelForCausalLM,
+    AutoModelForImageTextToText,
+)
+
+from srpo.errors import ModelError
 
 Positions = Callable[[Any, Mapping[str, torch.Tensor]], torch.Tensor]
 """Model and inputs of rows to position ids, [B, N], or [3, B, N] for multimodal rotary positions."""
@@ -87,6 +95,7 @@ FAMILIES = (
         _LANGUAGE_MODELS,
         ("<image>", "<video>", "<fake_token_around_image>", "<global-img>", "<row_*>"),
     ),
+    Family(_LANGUAGE_MODELS, _LANGUAGE_MODELS, read_features=None),
     Family(frozenset({"qwen2_vl"}), frozenset({"qwen2_vl_text"}), _QWEN, by_grid),
     Family(frozenset({"qwen2_5_vl"}), frozenset({"qwen2_5_vl_text"}), _QWEN, by_grid),
     Family(
@@ -128,6 +137,23 @@ UNKNOWN = Family(
 def family_of(config: Any) -> Family:
     """The adapter of a model with this configuration."""
     return next((family for family in FAMILIES if config.model_type in family.model_types), UNKNOWN)
+
+
+def reads_pictures(config: Any) -> bool:
+    """Whether a model with this configuration is a vision-language model."""
+    return type(config) in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
+
+
+def model_class(config: Any) -> Any:
+    """The Auto class of a vision-language model, or of a language model that takes text alone.
+
+    Raises ModelError for a model of another kind.
+    """
+    if reads_pictures(config):
+        return AutoModelForImageTextToText
+    if type(config) in MODEL_FOR_CAUSAL_LM_MAPPING:
+        return AutoModelForCausalLM
+    raise ModelError(f"{config.model_type} is neither a vision-language model nor a language model")
 
 
 def sliding_window(config: Any) -> int | None:

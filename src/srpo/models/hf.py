@@ -1,4 +1,4 @@
-"""Local vision-language models through transformers.
+"""Local vision-language models and language models through transformers.
 
 Requests with the same messages share one prompt: its pictures are encoded once, it is prefilled once together
 with the longest text that is already there, and every request forks from that (`srpo.models.decode`).
@@ -23,24 +23,35 @@ from srpo.errors import DataError, ModelError
 from srpo.models.base import Limits, Message, Progress, Request
 from srpo.models.cache import shares_prefixes
 from srpo.models.decode import Decoder, KeptTrunks, Trunk, decode_apart
-from srpo.models.encode import banned_token_ids, encode_prompt, encode_segment, end_token_ids, tokenizer_sha256
+from srpo.models.encode import (
+    banned_token_ids,
+    encode_prompt,
+    encode_segment,
+    end_token_ids,
+    tokenizer_of,
+    tokenizer_sha256,
+)
+from srpo.models.families import model_class
 from srpo.models.processor import from_pretrained
 from srpo.models.sampling import Policy, Row
 from srpo.types import Completion
 
 logger = logging.getLogger(__name__)
 _SAVE_PROCESSOR = "save one with processor.save_pretrained"
+_SAVE_TOKENIZER = "save one with tokenizer.save_pretrained"
 
 
 class HFModel:
     """A loaded model and its processor as a `Model`; use `load_hf`, or hand over what a trainer already holds.
+
+    A language model without vision has a tokenizer in place of a processor.
 
     A request's text depends on its own seed, not on the other requests (up to rounding in the matrix products).
     """
 
     def __init__(self, model: Any, processor: Any, name: str, limits: Limits | None = None) -> None:
         self.model, self.processor, self.name = model, processor, name
-        self.tokenizer = processor.tokenizer
+        self.tokenizer = tokenizer_of(processor)
         self.limits = limits or Limits()
         self._kept = KeptTrunks(self.limits.max_kept_tokens)
         self.end_ids = end_token_ids(model, self.tokenizer)
@@ -177,12 +188,12 @@ def load_hf(
 
     `dtype` is `auto` (as stored) or a torch type such as `bfloat16`; `device` defaults to `cuda` if there is one;
     `adapter` is a PEFT folder; `attention` a transformers attention name.  Raises ModelError if there is nothing
-    at the path, if a part is missing or damaged, or if the model does not read pictures.
+    at the path, if a part is missing or damaged, or if the model is neither a vision-language nor a language model.
     """
     folder = _folder(path_or_name)
-    _check_architecture(path_or_name)
-    processor = load_processor(path_or_name)
-    model = _load_weights(path_or_name, dtype, attention)
+    kind = _kind(path_or_name)
+    processor = load_processor(path_or_name, sees=kind is transformers.AutoModelForImageTextToText)
+    model = _load_weights(kind, path_or_name, dtype, attention)
     if adapter is not None:
         model = _load_adapter(model, adapter)
     target = device or ("cuda" if torch.cuda.is_available() else "cpu")
@@ -194,18 +205,26 @@ def load_hf(
     return HFModel(model, processor, name if adapter is None else f"{name}+{Path(adapter).resolve().name}", limits)
 
 
-def load_processor(path_or_name: str) -> Any:
-    """The tokenizer and picture processor of a model.  Raises ModelError if one of them is missing."""
+def load_processor(path_or_name: str, sees: bool) -> Any:
+    """The processor of a model that sees pictures, or the tokenizer of one that does not.
+
+    Raises ModelError if a part is missing.
+    """
+    folder = Path(path_or_name).expanduser()
+    if sees and folder.is_dir() and not any(folder.glob("*processor_config.json")):
+        raise ModelError(f"{folder}: no processor in this folder; {_SAVE_PROCESSOR}")
     try:
         processor = from_pretrained(path_or_name)
     except ImportError as error:
         reason = f"its processor needs a package that is not installed ({_first_line(error)})"
         raise ModelError(f"{path_or_name}: {reason}") from error
     except (OSError, ValueError, TypeError, KeyError) as error:
-        raise ModelError(f"{path_or_name}: no usable processor ({_first_line(error)}); {_SAVE_PROCESSOR}") from error
-    if getattr(processor, "tokenizer", None) is None or getattr(processor, "image_processor", None) is None:
+        what, mend = ("processor", _SAVE_PROCESSOR) if sees else ("tokenizer", _SAVE_TOKENIZER)
+        raise ModelError(f"{path_or_name}: no usable {what} ({_first_line(error)}); {mend}") from error
+    parts = (getattr(processor, "tokenizer", None), getattr(processor, "image_processor", None))
+    if sees and None in parts:
         raise ModelError(f"{path_or_name}: no picture processor beside the tokenizer; {_SAVE_PROCESSOR}")
-    if processor.chat_template is None and processor.tokenizer.chat_template is None:
+    if processor.chat_template is None and tokenizer_of(processor).chat_template is None:
         raise ModelError(f"{path_or_name}: no chat template; put chat_template.jinja into the folder")
     return processor
 
@@ -218,8 +237,6 @@ def _folder(path_or_name: str) -> Path | None:
             raise ModelError(f"{path}: no config.json in this folder; give the folder that save_pretrained wrote")
         if not any(path.glob("*.safetensors")) and not any(path.glob("*.bin")):
             raise ModelError(f"{path}: no weights in this folder (*.safetensors); copy them or save the model again")
-        if not any(path.glob("*processor_config.json")):
-            raise ModelError(f"{path}: no processor in this folder; {_SAVE_PROCESSOR}")
         return path
     # A hub name is `owner/name`; anything else, or a name inside a folder that exists, is meant as a path.
     if path.parts[:1] in (("/",), ("~",), ("..",)) or path_or_name.count("/") != 1 or path.parent.is_dir():
@@ -227,21 +244,26 @@ def _folder(path_or_name: str) -> Path | None:
     return None
 
 
-def _check_architecture(path_or_name: str) -> None:
+def read_config(path_or_name: str) -> Any:
+    """The configuration of a model.  Raises ModelError if there is none that can be read."""
     try:
-        config = transformers.AutoConfig.from_pretrained(path_or_name)
+        return transformers.AutoConfig.from_pretrained(path_or_name)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{path_or_name}: no model, or no readable config.json ({_first_line(error)})") from error
-    if type(config) not in transformers.MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING:
-        raise ModelError(f"{path_or_name}: {config.model_type} is not a vision-language model")
 
 
-def _load_weights(path_or_name: str, dtype: str, attention: str | None) -> Any:
+def _kind(path_or_name: str) -> Any:
+    """The Auto class of the model."""
+    try:
+        return model_class(read_config(path_or_name))
+    except ModelError as error:
+        raise ModelError(f"{path_or_name}: {error}") from None
+
+
+def _load_weights(kind: Any, path_or_name: str, dtype: str, attention: str | None) -> Any:
     options = {} if attention is None else {"attn_implementation": attention}
     try:
-        model, found = transformers.AutoModelForImageTextToText.from_pretrained(
-            path_or_name, dtype=dtype, output_loading_info=True, **options
-        )
+        model, found = kind.from_pretrained(path_or_name, dtype=dtype, output_loading_info=True, **options)
     except (OSError, ValueError, RuntimeError, ImportError, AttributeError, SafetensorError) as error:
         raise ModelError(f"{path_or_name}: the weights cannot be loaded ({_first_line(error)})") from error
     if found["missing_keys"]:

@@ -1,4 +1,4 @@
-"""Processors without their video part, which needs packages that pictures do not."""
+"""What turns text and pictures into ids: a processor without its video part, or a tokenizer where nothing is seen."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from functools import cache
 from inspect import Parameter, signature
 from typing import Any
 
-from transformers import PROCESSOR_MAPPING, AutoConfig, AutoProcessor
+from transformers import PROCESSOR_MAPPING, AutoConfig, AutoProcessor, AutoTokenizer
 from transformers.utils import is_torchvision_available
+
+from srpo.models.families import reads_pictures
 
 VIDEO = "video_processor"
 
@@ -34,15 +36,20 @@ def _restore(kind: Any, state: dict[str, Any]) -> Any:
     return processor
 
 
-def from_pretrained(path_or_name: str) -> Any:
-    """The processor that transformers finds; without torchvision, the part for pictures of one that reads videos too.
+def from_pretrained(path_or_name: str, **options: Any) -> Any:
+    """The processor that transformers finds, or the tokenizer of a model that takes text alone.
 
-    Raises what `from_pretrained` of transformers raises, ImportError if the part for videos cannot be left out.
+    Without torchvision it is the part for pictures of a processor that reads videos too, which needs packages that
+    pictures do not.  Raises what `from_pretrained` of transformers raises, ImportError if the part for videos cannot be
+    left out.
     """
+    config = AutoConfig.from_pretrained(path_or_name)
+    if not reads_pictures(config):
+        return AutoTokenizer.from_pretrained(path_or_name, **options)
     if not is_torchvision_available():
-        kind = PROCESSOR_MAPPING.get(type(AutoConfig.from_pretrained(path_or_name)), None)
+        kind = PROCESSOR_MAPPING.get(type(config), None)
         if kind is not None and VIDEO in kind.get_attributes():
             if signature(kind).parameters[VIDEO].default is Parameter.empty:
                 raise ImportError(f"{kind.__name__} needs torchvision")
-            return images_only(kind).from_pretrained(path_or_name)
-    return AutoProcessor.from_pretrained(path_or_name)
+            return images_only(kind).from_pretrained(path_or_name, **options)
+    return AutoProcessor.from_pretrained(path_or_name, **options)

@@ -2,6 +2,6 @@
 
 from srpo.probes.faithfulness import faithful_requests
 from srpo.probes.requests import probe_messages
-from srpo.types import PATH_PROBES, REQUEST_PROBES
+from srpo.types import PATH_PROBES, PICTURE_PROBES, REQUEST_PROBES
 
-__all__ = ["PATH_PROBES", "REQUEST_PROBES", "faithful_requests", "probe_messages"]
+__all__ = ["PATH_PROBES", "PICTURE_PROBES", "REQUEST_PROBES", "faithful_requests", "probe_messages"]

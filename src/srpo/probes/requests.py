@@ -19,9 +19,10 @@ from pathlib import Path
 
 from srpo.models.base import Message
 from srpo.models.chat import render_messages
+from srpo.pictures import picture_of
 from srpo.probes.pictures import blank, open_picture, shuffled, store
 from srpo.records import file_sha256, seed_of
-from srpo.types import Image, Probe, Sample
+from srpo.types import PICTURE_PROBES, Image, Probe, Sample
 
 
 def probe_messages(  # noqa: PLR0913 - all that a changed request is made of
@@ -34,7 +35,7 @@ def probe_messages(  # noqa: PLR0913 - all that a changed request is made of
     seed: int,
     pictures: Path,
 ) -> tuple[Message, ...] | None:
-    """The changed request, or none if there is none: no caption, no paraphrase, no other or too small a picture.
+    """The changed request, or none if there is none: no caption or paraphrase, no picture, no other or too small a one.
 
     `samples` are all of the evaluation, also where only a part is answered: the picture of `swapped` is one of theirs.
     `folder` is where their image paths start from.  Changed pictures are written into the folder `pictures`, once each.
@@ -43,6 +44,8 @@ def probe_messages(  # noqa: PLR0913 - all that a changed request is made of
     Raises DataError if a picture cannot be read or written, ValueError for a probe of the path.
     """
     rng = random.Random(seed_of("probe", probe, seed, sample.id))
+    if probe in PICTURE_PROBES and sample.image is None:
+        return None
     match probe:
         case "blank":
             changed = _with_image(sample, _blank(sample, pictures))
@@ -60,20 +63,21 @@ def probe_messages(  # noqa: PLR0913 - all that a changed request is made of
 
 
 def _blank(sample: Sample, pictures: Path) -> Image:
-    return _image(sample, store(blank((sample.image.width, sample.image.height)), pictures))
+    return _image(sample, store(blank((picture_of(sample).width, picture_of(sample).height)), pictures))
 
 
 def _other_image(sample: Sample, samples: Sequence[Sample], rng: random.Random) -> Image | None:
     """The first other picture of another minimal set, from a drawn place on."""
     start = rng.randrange(len(samples)) if samples else 0
     for other in chain(islice(samples, start, None), islice(samples, start)):
-        if other.group != sample.group and other.image.sha256 != sample.image.sha256:
-            return other.image
+        found = other.image
+        if found is not None and other.group != sample.group and found.sha256 != picture_of(sample).sha256:
+            return found
     return None
 
 
 def _shuffled(sample: Sample, folder: Path, rng: random.Random, pictures: Path) -> Image | None:
-    picture = shuffled(open_picture(folder / sample.image.path), rng)
+    picture = shuffled(open_picture(folder / picture_of(sample).path), rng)
     return None if picture is None else _image(sample, store(picture, pictures))
 
 
@@ -93,4 +97,4 @@ def _with_image(sample: Sample, image: Image | None) -> Sample | None:
 def _image(sample: Sample, path: Path) -> Image:
     # Absolute, since the sample's path starts from another folder.
     update = {"path": str(path.absolute()), "sha256": file_sha256(path)}
-    return sample.image.model_copy(update=update)
+    return picture_of(sample).model_copy(update=update)

@@ -20,6 +20,7 @@ from typing import Final, Literal
 import numpy as np
 from pydantic import Field
 
+from srpo.pictures import picture_of
 from srpo.progress import Bars
 from srpo.publish.classifiers import VIEWS, Flags, Floats, held_out_odds
 from srpo.records import seed_of
@@ -136,9 +137,10 @@ def clusters_of(samples: Sequence[Sample]) -> list[str]:
     from scipy.sparse.csgraph import connected_components
 
     groups = {name: i for i, name in enumerate(sorted({sample.group for sample in samples}))}
-    pictures = {name: i for i, name in enumerate(sorted({sample.image.sha256 for sample in samples}), len(groups))}
+    shown = [picture_of(sample).sha256 for sample in samples]
+    pictures = {name: i for i, name in enumerate(sorted(set(shown)), len(groups))}
     size = len(groups) + len(pictures)
-    ends = (np.array([groups[s.group] for s in samples]), np.array([pictures[s.image.sha256] for s in samples]))
+    ends = (np.array([groups[s.group] for s in samples]), np.array([pictures[name] for name in shown]))
     graph = coo_matrix((np.ones(len(samples)), ends), shape=(size, size))
     _, found = connected_components(graph, directed=False)
     return [str(found[groups[sample.group]]) for sample in samples]

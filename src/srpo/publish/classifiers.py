@@ -15,6 +15,7 @@ import numpy.typing as npt
 from PIL import Image as PILImage
 
 from srpo.errors import DataError
+from srpo.pictures import picture_of
 from srpo.progress import Bars
 from srpo.publish.columns import load
 from srpo.types import Sample
@@ -111,7 +112,7 @@ def _of_pixels(seed: int) -> Any:
 
 def _pixels(sample: Sample, folder: Path) -> Floats:
     """The picture at 8 x 8 pixels, and how often each shade of each colour occurs in it."""
-    path = folder / sample.image.path
+    path = folder / picture_of(sample).path
     try:
         with PILImage.open(BytesIO(path.read_bytes())) as picture:
             whole = picture.convert("RGB")

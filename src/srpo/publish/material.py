@@ -153,6 +153,9 @@ def read_samples(path: Path) -> tuple[DatasetFolder, BuildConfig, list[Sample]]:
     samples = read_records(folder.samples, Sample)
     if not samples:
         raise DataError(f"{folder.samples}: holds no sample; {folder.rejections.name} says why all were dropped")
+    bare = next((sample.id for sample in samples if sample.image is None), None)
+    if bare is not None:
+        raise DataError(f"{folder.samples}: sample {bare} has no picture, and what is published shows one; drop it")
     return folder, config, samples
 
 

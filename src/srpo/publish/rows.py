@@ -11,6 +11,7 @@ from typing import Final, Literal
 
 from pydantic import Field
 
+from srpo.pictures import picture_of
 from srpo.publish.material import Material
 from srpo.steps import STEP_NAMES, answer, body
 from srpo.types import CONDENSED, Cell, Check, Draft, Record, Review, Sample, Source
@@ -136,7 +137,7 @@ def build_rows(material: Material, images: Mapping[str, str], tier: Tier) -> lis
             reviews.get(material.reviewed_as[sample.id], []), key=lambda one: (one.role, people[one.reviewer])
         )
         row = _row(material, sample, [_review(one, people) for one in mine], tier)
-        found.append(row.model_copy(update={"image_path": images[sample.image.sha256]}))
+        found.append(row.model_copy(update={"image_path": images[picture_of(sample).sha256]}))
     return found
 
 
@@ -167,7 +168,7 @@ def _row(material: Material, sample: Sample, reviews: Sequence[PublishedReview],
         set=sample.group,
         cell=sample.cell,
         split=sample.split,
-        image_sha256=sample.image.sha256,
+        image_sha256=picture_of(sample).sha256,
         image_path="",
         question=sample.question,
         category=sample.category,

@@ -12,6 +12,7 @@ from PIL import Image as PILImage
 
 from srpo.data.config import SPLIT_NAME
 from srpo.errors import ConfigError, DataError
+from srpo.pictures import picture_of
 from srpo.progress import Advance
 from srpo.publish.columns import features, load
 from srpo.publish.material import Material
@@ -36,9 +37,10 @@ def copy_pictures(material: Material, out: Path, advance: Advance) -> dict[str, 
     (out / "images").mkdir(parents=True, exist_ok=True)
     paths: dict[str, str] = {}
     for sample in material.samples:
-        if sample.image.sha256 not in paths:
+        digest = picture_of(sample).sha256
+        if digest not in paths:
             data = _picture(material, sample)
-            paths[sample.image.sha256] = name = f"images/{sample.image.sha256}{_suffix(material, sample)}"
+            paths[digest] = name = f"images/{digest}{_suffix(material, sample)}"
             (out / name).write_bytes(data)
         advance(1)
     return paths
@@ -48,7 +50,8 @@ def write_samples(material: Material, images: Mapping[str, str], out: Path, tier
     """Write `samples.jsonl` in the form that stages of training read, and return what was written."""
     samples = []
     for sample in material.samples:
-        image = sample.image.model_copy(update={"path": images[sample.image.sha256]})
+        image = picture_of(sample)
+        image = image.model_copy(update={"path": images[image.sha256]})
         gated = dict.fromkeys(GATED) if tier == "open" else {}
         samples.append(sample.model_copy(update={"image": image, **gated}))
     write_records(out / "samples.jsonl", samples)
@@ -105,20 +108,21 @@ def _with_picture(row: Row, out: Path, tier: Tier) -> dict[str, Any]:
 
 
 def _picture(material: Material, sample: Sample) -> bytes:
-    path = material.folder.path / sample.image.path
+    image = picture_of(sample)
+    path = material.folder.path / image.path
     try:
         data = path.read_bytes()
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}), but sample {sample.id} shows it") from None
     found = hashlib.sha256(data).hexdigest()
-    if found != sample.image.sha256:
-        raise DataError(f"{path}: sha256 is {found}, but sample {sample.id} says {sample.image.sha256}; put it back")
+    if found != image.sha256:
+        raise DataError(f"{path}: sha256 is {found}, but sample {sample.id} says {image.sha256}; put it back")
     return data
 
 
 def _suffix(material: Material, sample: Sample) -> str:
     """By the bytes and not by the name, which is anyone's."""
-    path = material.folder.path / sample.image.path
+    path = material.folder.path / picture_of(sample).path
     try:
         with PILImage.open(path) as picture:
             kind = picture.format or "unknown"

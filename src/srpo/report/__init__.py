@@ -1,6 +1,6 @@
 """One report as a standalone page, a terminal table and a Markdown table.  Knows no other stage."""
 
-from srpo.report.examples import Example, Output, change_of, choose_examples, load_images, png_of
+from srpo.report.examples import Example, Output, change_of, choose_examples, load_images, png_of_sample
 from srpo.report.leaderboard import render_leaderboard
 from srpo.report.page import render_page
 from srpo.report.summary import verdict
@@ -16,7 +16,7 @@ __all__ = [
     "headline_table",
     "load_images",
     "markdown_table",
-    "png_of",
+    "png_of_sample",
     "render_leaderboard",
     "render_page",
     "verdict",

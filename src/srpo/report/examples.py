@@ -100,7 +100,12 @@ def choose_examples(
 
 def load_images(examples: Iterable[Example], folder: Path) -> tuple[Example, ...]:
     """The examples with their pictures; relative paths start at `folder`, an unreadable picture stays none."""
-    return tuple(e.model_copy(update={"image_png": png_of(folder / e.sample.image.path)}) for e in examples)
+    return tuple(e.model_copy(update={"image_png": png_of_sample(e.sample, folder)}) for e in examples)
+
+
+def png_of_sample(sample: Sample, folder: Path) -> bytes | None:
+    """The picture of a sample as PNG; none if it has none, or none that can be read."""
+    return None if sample.image is None else png_of(folder / sample.image.path)
 
 
 def png_of(path: Path) -> bytes | None:

@@ -107,7 +107,7 @@ def _sample(sample: Sample, category: str, paths: dict[str, int]) -> Json:
         "Reference reasoning and reply": sample.reference.text,
         "Rule": sample.rule,
     }
-    return _described(facts, [sample.image.path], paths) | {
+    return _described(facts, [] if sample.image is None else [sample.image.path], paths) | {
         "id": _clean(sample.id),
         "benchmark": RSBENCH,
         "group": _clean(sample.group),

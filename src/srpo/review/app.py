@@ -158,7 +158,10 @@ def _picture(store: Store, number: Number) -> Response:
     row = store.query("SELECT sample FROM whole WHERE number = ? AND present", (number,))
     if not row:
         raise Refused("there is no such item")
-    data, kind = read_picture(store.folder.path, sample_of(row[0]).image)
+    image = sample_of(row[0]).image
+    if image is None:
+        raise Refused("this item has no picture")
+    data, kind = read_picture(store.folder.path, image)
     return Response(data, media_type=kind)
 
 

@@ -83,9 +83,10 @@ def _record(item: Held, images_prefix: str) -> dict[str, Any]:
     suggested = (
         {} if sample.category is None else {"category": {"value": sample.category, "score": None, "agent": "srpo"}}
     )
+    picture = {} if sample.image is None else {"image": images_prefix + sample.image.path}
     return {
         "id": sample.id,
-        "fields": {"image": images_prefix + sample.image.path, **words_of(sample)},
+        "fields": {**picture, **words_of(sample)},
         "metadata": {**about, _PEOPLE: json.dumps(people, ensure_ascii=False), "votes": json.dumps(more)},
         "suggestions": suggested,
         "responses": responses,

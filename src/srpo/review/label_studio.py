@@ -92,7 +92,9 @@ def read_annotations(path: Path) -> list[Found]:
 
 def _data(item: Held, images_prefix: str) -> dict[str, Any]:
     sample = item.sample
-    named = {"sample": sample.id, "sample_sha256": item.sha256, "image": images_prefix + sample.image.path}
+    named = {"sample": sample.id, "sample_sha256": item.sha256}
+    if sample.image is not None:
+        named["image"] = images_prefix + sample.image.path
     about = {"set": sample.group, "cell": sample.cell, "split": sample.split, "category": sample.category or ""}
     return {**named, **words_of(sample), **about}
 

@@ -70,7 +70,7 @@ def _sample_view(sample: Sample) -> dict[str, Any]:
         **{name: getattr(sample, name) for name in fields},
         "source": f"{sample.provenance.producer}: {sample.provenance.source}",
         "caption": sample.caption,
-        "image": {"width": sample.image.width, "height": sample.image.height},
+        "image": sample.image and {"width": sample.image.width, "height": sample.image.height},
         "steps": [{"name": step.name, "text": body(step)} for step in sample.reference.steps],
     }
 

@@ -12,6 +12,7 @@ from srpo.building.stage import CHAIN
 from srpo.data.folder import DatasetFolder
 from srpo.data.settle import settle
 from srpo.errors import DataError
+from srpo.pictures import picture_of
 from srpo.records import iterate_records, read_records
 from srpo.simulate.events import Event, events_of, last_sets
 from srpo.simulate.truth import Scenes, judge_draft, judge_sample
@@ -74,7 +75,7 @@ def measure_checks(run: Path, pool: Path) -> ChecksReport:
     samples = read_records(folder.samples, Sample) if folder.samples.exists() else []
     reviews = read_records(folder.reviews, Review) if folder.reviews.exists() else []
     kept = settle(samples, reviews).kept if reviews else ()
-    right = [judge_sample(sample, scenes.of(sample.image)).right for sample in kept]
+    right = [judge_sample(sample, scenes.of(picture_of(sample))).right for sample in kept]
     groups: dict[str, list[bool]] = {}
     for sample, good in zip(kept, right, strict=True):
         groups.setdefault(sample.group, []).append(good)

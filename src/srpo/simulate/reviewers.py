@@ -16,6 +16,7 @@ from pydantic import Field
 from srpo.config import Settings
 from srpo.data.folder import DatasetFolder
 from srpo.data.settle import sample_sha256
+from srpo.pictures import picture_of
 from srpo.records import content_id, read_records
 from srpo.review.exchange import export_file
 from srpo.review.plan import Plan
@@ -103,7 +104,7 @@ def _review(sample: Sample, name: str, role: Role, scenes: Scenes, settings: Sim
 def choose(sample: Sample, name: str, scenes: Scenes, settings: SimulatedReviewers) -> _Choice:
     """What one person decides of a sample: always the same, whatever came before."""
     draw = Draw("review", settings.seed, name, sample.id)
-    scene = scenes.of(sample.image)
+    scene = scenes.of(picture_of(sample))
     right = judge_sample(sample, scene).right
     if draw.happens("error", settings.errors):
         return _Choice("drop" if right else "keep")

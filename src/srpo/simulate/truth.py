@@ -7,6 +7,7 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from srpo.errors import DataError
+from srpo.pictures import picture_of
 from srpo.simulate.agents import steps_of
 from srpo.simulate.paths import states_of
 from srpo.steps import ANSWER, STEP_NAMES, answer, body
@@ -95,7 +96,7 @@ def judge_sample(sample: Sample, scene: Scene) -> Truth:
     draft = Draft(
         cell=sample.cell,
         source="",
-        image=sample.image,
+        image=picture_of(sample),
         question=sample.question,
         category=sample.category,
         hypothesis=sample.hypothesis,

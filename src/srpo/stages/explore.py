@@ -11,6 +11,7 @@ from srpo.explore import Exploration, explore, outcome
 from srpo.finished import training_samples
 from srpo.judge.base import JudgeItem
 from srpo.models.base import Model
+from srpo.pictures import any_picture
 from srpo.progress import Advance, Bars
 from srpo.records import append_records, repair
 from srpo.run_config import RunConfig
@@ -54,10 +55,12 @@ def explore_round(
         # Budgets that go by outcomes come back to the same prompts.
         kept = 0 if plan.budget == "fixed" else _KEPT_TOKENS
         model = model or load_trained(run, config, number - 1, bars, kept_tokens=kept)
-        check_servers(config.model, model, "prefixes")
+        pictures = any_picture(own())
+        check_servers(config.model, model, "prefixes", pictures=pictures)
         with bars("explore branches", total, total - left) as advance:
             todo = (sample for sample in own() if sample.id not in done)
-            labels = None if plan.budget == "fixed" else Labels(config, None if shard else out.verdicts)
+            verdicts = None if shard else out.verdicts
+            labels = None if plan.budget == "fixed" else Labels(config, verdicts, pictures=pictures)
             explore_samples(todo, model, run.path, plan, out, advance, labels)
 
 
@@ -67,9 +70,9 @@ class Labels:
     `path` is where verdicts go; none = they are not kept, as a shard's are merged by another stage.
     """
 
-    def __init__(self, config: RunConfig, path: Path | None) -> None:
+    def __init__(self, config: RunConfig, path: Path | None, *, pictures: bool = True) -> None:
         self.judge = load_judge(config, config.judge, config.seed)
-        check_servers(config.judge.model, self.judge, "texts")
+        check_servers(config.judge.model, self.judge, "texts", pictures=pictures)
         self.config, self.path = config, path
         self.verdicts: list[Verdict] = []
 

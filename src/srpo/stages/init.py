@@ -28,7 +28,9 @@ def init_stage(run: RunFolder, config: RunConfig, bars: Bars) -> None:
         check_splits((sample.split for sample in samples), config)
         write_records(run.samples, samples)
         inputs = [] if config.samples is None else [Path(config.samples)]
-    elif config.samples is None and not all((run.path / s.image.path).is_file() for s in samples_of(run)):
+    elif config.samples is None and not all(
+        (run.path / s.image.path).is_file() for s in samples_of(run) if s.image is not None
+    ):
         _samples(run, config, bars)  # draws the same pictures again
     run.record_files(inputs=inputs, outputs=[run.samples])
     _take_items(run, config)

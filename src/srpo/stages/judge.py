@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from srpo.finished import check_explored, places_of_samples
+from srpo.finished import check_explored, places_of_samples, training_samples
 from srpo.judge.base import JudgeItem
+from srpo.pictures import any_picture
 from srpo.progress import Bars
 from srpo.records import append_records, iterate_records, read_record, repair
 from srpo.run_config import RunConfig
@@ -75,7 +76,7 @@ def judge_round(run: RunFolder, config: RunConfig, number: int, shard: Shard | N
 
     total, left = (sum(len(b.nodes) for b in branches(w)) for w in (lambda _: True, lambda b: b not in kept))
     if left:
-        check_servers(config.judge.model, judge, "texts")
+        check_servers(config.judge.model, judge, "texts", pictures=any_picture(training_samples(run)))
     with bars("judge branches", total, total - left) as advance:
         for verdicts in ask(lambda branch: branch not in kept and branch not in failed):
             check_judge(judge.name, config.judge, verdicts)

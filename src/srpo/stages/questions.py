@@ -9,11 +9,12 @@ from functools import cached_property
 from typing import NamedTuple
 
 from srpo.benchmarks.base import render_item
-from srpo.errors import DataError
+from srpo.errors import ConfigError, DataError
 from srpo.finished import answer_id, of_splits, training_samples
 from srpo.models.base import Message, Request
 from srpo.models.chat import render_messages
-from srpo.probes import PATH_PROBES, probe_messages
+from srpo.pictures import any_picture
+from srpo.probes import PATH_PROBES, PICTURE_PROBES, probe_messages
 from srpo.records import seed_of
 from srpo.run_config import RunConfig
 from srpo.runs import RunFolder, StageFiles
@@ -70,7 +71,7 @@ class Evaluation:
     @property
     def has_pictures(self) -> bool:
         """Whether anything that is asked holds a picture; some benchmarks are text alone."""
-        return bool(self.samples) or any(item.images for item in self.items.values())
+        return any_picture(self.samples.values()) or any(item.images for item in self.items.values())
 
     def questions(self, probes: Sequence[Probe] | None = None) -> Iterator[Question]:
         """All questions that do not hang on an answer: the same for every system, and always in the same order.
@@ -82,6 +83,9 @@ class Evaluation:
         for decoding, repeat in settings.draws():
             yield from (Question(subject, decoding, repeat) for subject in (*self.samples, *self.items))
         for probe in settings.probes if probes is None else probes:
+            if probe in PICTURE_PROBES and not any_picture(self.all_samples.values()):
+                problem = "changes pictures, and no sample that is measured has one"
+                raise ConfigError(f"evaluate.probes {probe}: {problem}; leave it out")
             if probe not in PATH_PROBES:
                 yield from (Question(subject, headline, probe=probe) for subject in self.samples)
 

@@ -8,6 +8,7 @@ from srpo.benchmarks import BenchmarkJudge, benchmark_named
 from srpo.judge.base import Judge
 from srpo.models.base import Model
 from srpo.own_items import prompts_of
+from srpo.pictures import any_picture
 from srpo.progress import Advance, Bars
 from srpo.records import append_records
 from srpo.run_config import JudgeSettings
@@ -30,7 +31,7 @@ def score_samples(task: Evaluation, settings: JudgeSettings, bars: Bars) -> str:
     failed = [row for row in answers if found.get(row.id) in passing]
     left = len(todo) + len(failed)
     if left:
-        check_servers(settings.model, judge, "texts")
+        check_servers(settings.model, judge, "texts", pictures=any_picture(task.samples.values()))
     with bars("judge answers", 2 * len(answers), 2 * (len(answers) - left)) as advance:
         for chunk in chunks(todo, CHUNK):
             judged = _judge(task, judge, chunk, advance)

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from srpo.records import content_id
 from srpo.run_config import EMBEDDED, RunConfig
 from srpo.study.settings import EMBEDDED_BASE
 from srpo.study.tasks import Task
+
+MAIN: Final = "full"
+"""The study whose files and marks have no name in them; all others carry theirs."""
+
+
+def named(stem: str, study: str, between: str = "-") -> str:
+    """What belongs to a study, by the study's name: `study-text` for `text`, `study` for the main one."""
+    return stem if study == MAIN else f"{stem}{between}{study}"
 
 
 @dataclass(frozen=True)

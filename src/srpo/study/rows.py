@@ -73,8 +73,9 @@ def _row(
     sample: Sample, folder: Path, chosen: str | None = None, rejected: str | None = None, prefix: int | None = None
 ) -> Row:
     (message,) = render_messages(sample, folder)
-    picture = message.images[0].resolve()
-    return trl_row(Example(sample, message.text, picture, chosen, rejected, prefix), str(picture))
+    picture = next((path.resolve() for path in message.images), None)
+    example = Example(sample, message.text, picture, chosen, rejected, prefix)
+    return trl_row(example, None if picture is None else str(picture))
 
 
 def _labelled(row: Row, side: str, label: bool) -> Row:

@@ -112,6 +112,8 @@ def _preferring(trl: Any, course: Course, out: Path) -> Any:
 
 def _sampling(trl: Any, course: Course, out: Path) -> Any:
     """GRPO: the judge that labels branches is the reward."""
+    from srpo.models.encode import tokenizer_of
+
     config, sampling = course.config, course.config.explore.sampling
     own = {"shuffle_dataset": False, "max_completion_length": sampling.max_new_tokens} | course.method.trl
     arguments = trl.GRPOConfig(**_shared(config, course.texts, out), temperature=sampling.temperature, **own)
@@ -122,7 +124,7 @@ def _sampling(trl: Any, course: Course, out: Path) -> Any:
         course.lesson.samples.values(),
         course.lesson.folder,
         hazard_refusal=config.contrasts.hazard_refusal,
-        end_ids=[processor.tokenizer.eos_token_id],
+        end_ids=[tokenizer_of(processor).eos_token_id],
     )
     rows = request_rows(course.lesson, number, config.seed)
     return trl.GRPOTrainer(
@@ -155,22 +157,26 @@ def _shared(config: RunConfig, size: int, out: Path) -> dict[str, Any]:
 
 def _model(config: RunConfig) -> Any:
     """The base in float32 with vision frozen, as in `srpo train`."""
-    from transformers import AutoModelForImageTextToText
+    from transformers import AutoConfig
 
+    from srpo.models.families import model_class
     from srpo.train.vision import freeze_vision
 
-    model = AutoModelForImageTextToText.from_pretrained(base_path(config))
+    base = base_path(config)
+    model = model_class(AutoConfig.from_pretrained(base)).from_pretrained(base)
     freeze_vision(model)
     return model
 
 
 def _processor(config: RunConfig, **options: Any) -> Any:
-    from transformers import AutoProcessor
+    """A processor, or a tokenizer for text alone: TRL tells by its kind what the rows hold."""
+    from srpo.models.processor import from_pretrained
 
-    return AutoProcessor.from_pretrained(base_path(config), **options)
+    return from_pretrained(base_path(config), **options)
 
 
 def _dataset(rows: list[Row]) -> Any:
     from datasets import Dataset, Image, List
 
-    return Dataset.from_list(rows).cast_column("images", List(Image()))
+    dataset = Dataset.from_list(rows)
+    return dataset.cast_column("images", List(Image())) if "images" in dataset.column_names else dataset

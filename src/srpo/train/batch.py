@@ -18,7 +18,7 @@ from torch.utils.data import Dataset, Sampler
 
 from srpo.errors import DataError
 from srpo.models.chat import render_messages
-from srpo.models.encode import Prompt, encode_prompt, encode_segment, tokenizer_sha256
+from srpo.models.encode import Prompt, encode_prompt, encode_segment, tokenizer_of, tokenizer_sha256
 from srpo.train.loss import LossType, Pair, needs_contrast, usable
 from srpo.train.lru import LRU
 from srpo.train.pack import Branch, Row, common_prefix, flat_rows, pack_tree
@@ -114,13 +114,13 @@ class TreeExample:
     """A tree ready for the model.
 
     `rows` is one row (tree) or one per path (flat); `weight` is 0 for fillers and if the loss type has nothing to
-    learn from this visit.  `dropped` names the nodes of branches that were too long, `rejected` counts those that hold
-    placeholder ids or no token, `reencoded` those that had no stored ids.
+    learn from this visit.  `image` names the picture, if there is one.  `dropped` names the nodes of branches that were
+    too long, `rejected` counts those that hold placeholder ids or no token, `reencoded` those that had no stored ids.
     """
 
     id: str
     sample: str
-    image: str
+    image: str | None
     rows: tuple[Row, ...]
     pairs: tuple[Pair, ...]
     extras: dict[str, torch.Tensor]
@@ -185,7 +185,7 @@ class TreeCollator:
         return TreeExample(
             id=item.tree.id,
             sample=item.sample.id,
-            image=item.sample.image.sha256,
+            image=_picture(item.sample),
             rows=tuple(rows),
             pairs=pairs,
             extras=prompt.extras,
@@ -216,7 +216,7 @@ class TreeCollator:
     def _prompt(self, item: TreeItem) -> Prompt:
         """One processor call per sample, while it is kept."""
         # Not the id: data sets for training and evaluation share the collator, and may use an id twice.
-        key = "\n".join((item.sample.image.sha256, item.sample.question, str(item.instruction)))
+        key = "\n".join((str(_picture(item.sample)), item.sample.question, str(item.instruction)))
         prompt = self._prompts.get(key)
         if prompt is None:
             prompt = encode_prompt(self.processor, render_messages(item.sample, item.folder, item.instruction))
@@ -228,7 +228,7 @@ class TreeCollator:
     def _trunk(self, tree: Tree) -> list[tuple[int, ...]]:
         """Ids of the reference path's segments; the end token closes the last one."""
         nodes = [tree.nodes[i] for i in tree.trunk]
-        words = self.processor.tokenizer
+        words = tokenizer_of(self.processor)
         segments = [encode_segment(words, n.text) if n.token_ids is None else n.token_ids for n in nodes]
         if not segments or not all(segments):
             raise DataError(f"tree {tree.id}: a node of the reference path has no tokens")
@@ -259,7 +259,7 @@ class TreeCollator:
     def _branch_ids(self, node: Node) -> tuple[int, ...]:
         if node.token_ids is not None:
             return node.token_ids
-        ids = encode_segment(self.processor.tokenizer, node.text)
+        ids = encode_segment(tokenizer_of(self.processor), node.text)
         return (*ids, self.end_ids[0]) if node.finish == "stop" else ids
 
     def _draw(
@@ -281,6 +281,10 @@ class TreeCollator:
         path = {node: number for number, node in enumerate(nodes, 1)}
         pairs = (replace(p, chosen=path[p.chosen], rejected=path[p.rejected]) for p in able)
         return nodes, tuple(pairs)
+
+
+def _picture(sample: Sample) -> str | None:
+    return None if sample.image is None else sample.image.sha256
 
 
 def _by_tree(trees: Sequence[Tree], contrasts: Sequence[Contrast]) -> dict[str, tuple[Contrast, ...]]:

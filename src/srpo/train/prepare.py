@@ -14,7 +14,7 @@ from srpo.train.attention import check_architecture, check_attention, segments_p
 from srpo.train.batch import Layout
 from srpo.train.config import SRPOConfig, StepImpl
 from srpo.train.logprobs import unwrap
-from srpo.train.segments import SEGMENTS, use_segments
+from srpo.train.segments import SEGMENTS, attend_by, use_segments
 from srpo.train.varlen import VARLEN, kernel_problem, use_varlen, varlen_problem
 from srpo.train.vision import freeze_vision, restrict_to_language
 
@@ -66,7 +66,7 @@ def _attend(core: Any, args: SRPOConfig) -> None:
     if args.tree_attention == "varlen" and problem is not None:
         raise ModelError(f"tree_attention varlen: {problem}; use segments")
     if args.tree_attention == "dense" or masked is not None:
-        core.set_attn_implementation({"text_config": "sdpa"})
+        attend_by(core, "sdpa")
     elif args.tree_attention == "segments" or problem is not None:
         use_segments(core)
     else:

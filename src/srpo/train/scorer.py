@@ -39,7 +39,7 @@ class TreeScorer:
 
     def __init__(self, vision: VisionFeatures | None) -> None:
         self.vision = vision
-        self._positions: LRU[tuple[str, tuple[int, ...]], torch.Tensor] = LRU(_POSITION_BYTES)
+        self._positions: LRU[tuple[str | None, tuple[int, ...]], torch.Tensor] = LRU(_POSITION_BYTES)
 
     def __call__(self, model: Any, examples: Sequence[TreeExample]) -> list[PathLogps]:
         """Log-probabilities per example, in float32 or wider, with gradients."""
@@ -82,7 +82,9 @@ class TreeScorer:
 
     def _images(self, model: Any, examples: Sequence[TreeExample], device: torch.device) -> dict[str, Any]:
         if self.vision is not None:
-            return encoded_images(model, [self.vision.get(model, e.image, e.extras) for e in examples])
+            seen = [(example.image, example.extras) for example in examples]
+            found = [self.vision.get(model, image, extras) for image, extras in seen if image is not None]
+            return encoded_images(model, found) if found else {}
         return {key: tensor.to(device) for key, tensor in stacked_images([e.extras for e in examples]).items()}
 
     def _placed(self, core: Any, examples: Sequence[TreeExample], rows: Sequence[Row]) -> dict[str, torch.Tensor]:

@@ -129,4 +129,10 @@ def use_segments(model: Any) -> None:
     """Let the language model of `model` attend by segments; the vision tower keeps its attention."""
     AttentionInterface.register(SEGMENTS, segment_attention)
     AttentionMaskInterface.register(SEGMENTS, sdpa_mask)
-    model.set_attn_implementation({"text_config": SEGMENTS})
+    attend_by(model, SEGMENTS)
+
+
+def attend_by(model: Any, implementation: str) -> None:
+    """Choose the attention of the language model; a vision tower beside it keeps its own."""
+    alone = model.config.get_text_config() is model.config
+    model.set_attn_implementation(implementation if alone else {"text_config": implementation})

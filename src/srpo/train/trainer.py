@@ -10,10 +10,11 @@ from typing import Any
 import torch
 from torch import nn
 from torch.utils.data import Sampler
-from transformers import AutoModelForImageTextToText, Trainer, TrainerCallback
+from transformers import AutoConfig, Trainer, TrainerCallback
 
 from srpo.errors import ConfigError
-from srpo.models.encode import banned_token_ids, end_token_ids
+from srpo.models.encode import banned_token_ids, end_token_ids, tokenizer_of
+from srpo.models.families import model_class
 from srpo.models.processor import from_pretrained
 from srpo.train.batch import Layout, TreeCollator, TreeDataset, TreeExample, TreeOrder
 from srpo.train.budget import Budget, Pass, StepPlan, image_patches, plan_step
@@ -28,11 +29,12 @@ from srpo.train.vision import VisionFeatures, keeps_features
 
 
 class SRPOTrainer(Trainer):  # type: ignore[misc]
-    """Trains a vision-language model on trees.
+    """Trains a vision-language model, or a language model, on trees.
 
-    `model` is a model or what `from_pretrained` takes; `processing_class` is its processor, loaded beside a model
-    given by name.  With `peft_config` adapters are trained, in the language model alone if vision is frozen.  The loss
-    is a mean over the trees of an update, however they are spread over micro-batches, passes and processes.
+    `model` is a model or what `from_pretrained` takes; `processing_class` is its processor, or the tokenizer of a model
+    that takes text alone, loaded beside a model given by name.  With `peft_config` adapters are trained, in the
+    language model alone if vision is frozen.  The loss is a mean over the trees of an update, however they are spread
+    over micro-batches, passes and processes.
 
     Log rows hold `reference_loss`, `contrast_loss`, `margin`, `accuracy`, `z_chosen`, `z_rejected`, `max_z`, `trees`,
     `contrasts`, `dropped_branches`, `rejected_branches`, `reencoded_branches`, `tokens` and `recomputed_tokens` beside
@@ -60,9 +62,13 @@ class SRPOTrainer(Trainer):  # type: ignore[misc]
             raise ConfigError(f"{args.n_gpu} GPUs in one process; start one process per GPU (torchrun) or show one GPU")
         if isinstance(model, str):
             processing_class = processing_class or from_pretrained(model)
-            model = AutoModelForImageTextToText.from_pretrained(model, **(args.model_init_kwargs or {}))
+            kind = model_class(AutoConfig.from_pretrained(model))
+            model = kind.from_pretrained(model, **(args.model_init_kwargs or {}))
         if processing_class is None:
-            raise ConfigError("processing_class is missing: a model that is not given by name needs its processor")
+            raise ConfigError(
+                "processing_class is missing: a model that is not given by name needs its processor, or its tokenizer "
+                "if it takes text alone"
+            )
         layout = choose_layout(args.step_impl, unwrap(model).config)
         collator = _collator(model, processing_class, args, layout)
         model = prepare(model, args, layout, peft_config)
@@ -248,8 +254,8 @@ def _collator(model: Any, processor: Any, args: SRPOConfig, layout: Layout) -> T
     core = unwrap(model)
     return TreeCollator(
         processor=processor,
-        end_ids=end_token_ids(core, processor.tokenizer),
-        banned_ids=frozenset(banned_token_ids(core, processor.tokenizer)),
+        end_ids=end_token_ids(core, tokenizer_of(processor)),
+        banned_ids=frozenset(banned_token_ids(core, tokenizer_of(processor))),
         loss_type=args.loss_type,
         step_impl=layout,
         max_contrasts=args.max_contrasts,

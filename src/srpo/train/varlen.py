@@ -25,7 +25,7 @@ from transformers.masking_utils import sdpa_mask
 
 from srpo.errors import ModelError
 from srpo.train.pack import Branch, Row, pack_tree
-from srpo.train.segments import plan_segments, segment_attention
+from srpo.train.segments import attend_by, plan_segments, segment_attention
 
 VARLEN = "srpo_varlen"
 """Name of the attention implementation."""
@@ -132,7 +132,7 @@ def use_varlen(model: Any, kernel: Kernel | None = None) -> None:
     """
     AttentionInterface.register(VARLEN, partial(varlen_attention, kernel=kernel or _flash_attention()))
     AttentionMaskInterface.register(VARLEN, sdpa_mask)
-    model.set_attn_implementation({"text_config": VARLEN})
+    attend_by(model, VARLEN)
 
 
 def _flash_attention() -> Kernel:

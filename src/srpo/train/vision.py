@@ -1,4 +1,7 @@
-"""The language model inside a vision-language model, and the rest of it, which is frozen by default."""
+"""The language model inside a vision-language model, and the rest of it, which is frozen by default.
+
+A language model that takes text alone has no rest.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from torch import nn
 
 from srpo.errors import ModelError
 from srpo.models.encode import PER_TOKEN
-from srpo.models.families import Features, family_of
+from srpo.models.families import Features, family_of, reads_pictures
 from srpo.train.logprobs import unwrap
 
 _DEFAULT_ADAPTERS = ("q_proj", "v_proj")
@@ -23,9 +26,10 @@ def language_model(model: Any) -> tuple[str, nn.Module]:
     core = unwrap(model)
     decoder = core.get_decoder()
     names = [name for name, module in core.named_modules() if module is decoder]
-    if not names or not names[0] or decoder is core.base_model:
+    whole = not names or not names[0] or decoder is core.base_model
+    if whole and reads_pictures(core.config):
         raise ModelError(f"{type(core).__name__} has no language model apart from its vision tower")
-    return names[0], decoder
+    return next(iter(names), ""), decoder
 
 
 def vision_parameters(model: Any) -> Iterator[nn.Parameter]:

@@ -48,7 +48,10 @@ Probe = Literal[
 ]
 """A change of picture, words, or the reasoning before the answer, which shows what a system goes by."""
 
-REQUEST_PROBES: tuple[Probe, ...] = ("blank", "swapped", "shuffled", "caption", "paraphrase")
+PICTURE_PROBES: tuple[Probe, ...] = ("blank", "swapped", "shuffled", "caption")
+"""Changes of the picture, which a sample must have."""
+
+REQUEST_PROBES: tuple[Probe, ...] = (*PICTURE_PROBES, "paraphrase")
 """Changes of the picture or of the words."""
 
 PATH_PROBES: tuple[Probe, ...] = ("risk_removed", "risk_replaced", "control_removed", "control_replaced")
@@ -97,14 +100,17 @@ class Provenance(Record):
 
 
 class Sample(Record):
-    """An image and a request, with the path and reply that the model should give."""
+    """An image and a request, with the path and reply that the model should give.
+
+    Without an image the request says in words what it is about.
+    """
 
     record: Literal["sample"] = "sample"
     id: str
     split: str
     group: str = Field(description="minimal set; splits, clusters and the joint score go by it")
     cell: Cell
-    image: Image
+    image: Image | None = Field(description="none = the context stands in the question")
     question: str
     category: str | None = Field(description="one of `CATEGORIES`; none in benign cells")
     hypothesis: str | None = Field(

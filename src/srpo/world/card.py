@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import NamedTuple
@@ -18,7 +18,7 @@ from srpo.records import seed_of, write_text
 from srpo.stats import wilson
 from srpo.steps import SEGMENT_NAMES, split, well_formed
 from srpo.types import Completion, Sample, Sampling, Verdict
-from srpo.world.dataset import WorldSettings, build_samples
+from srpo.world.dataset import TEST_SPLITS, Context, WorldSettings, build_samples
 from srpo.world.oracle import OracleJudge
 
 Bars = Callable[[str, int, int], AbstractContextManager[Callable[[int], None]]]
@@ -50,7 +50,10 @@ class Answer(NamedTuple):
 
 
 def write_card(model: Path, seed: int, bars: Bars) -> dict[str, dict[str, tuple[int, int]]]:
-    """Measure the model in a folder and write `README.md` and `card.json` there; returns successes and n."""
+    """Measure the model in a folder and write `README.md` and `card.json` there; returns successes and n.
+
+    Scenes are shown as the model takes them: as pictures, or in words.  Raises ModelError if it cannot be loaded.
+    """
     figures: dict[str, dict[str, tuple[int, int]]] = {}
     slips: dict[str, dict[str, int]] = {}
     for name, sampling in DECODINGS.items():
@@ -58,8 +61,16 @@ def write_card(model: Path, seed: int, bars: Bars) -> dict[str, dict[str, tuple[
         figures[name] = count(answers)
         slips[name] = first_slips(answers)
     write_text(model / "card.json", json.dumps({"figures": figures, "first_slips": slips}, indent=1) + "\n")
-    write_text(model / "README.md", render_card(figures, slips))
+    write_text(model / "README.md", render_card(figures, slips, context_of(model)))
     return figures
+
+
+def context_of(model: Path) -> Context:
+    """What the model of a folder is told a scene by.  Raises ModelError if its settings cannot be read."""
+    from srpo.models.families import reads_pictures
+    from srpo.models.hf import read_config
+
+    return "picture" if reads_pictures(read_config(str(model))) else "words"
 
 
 def measure(model: Path, sampling: Sampling, seed: int, bars: Bars, title: str) -> list[Answer]:
@@ -67,7 +78,8 @@ def measure(model: Path, sampling: Sampling, seed: int, bars: Bars, title: str) 
     backend = load_model(f"hf:{model}")
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
-        settings = WorldSettings(seed=CARD_SEED, train=0, test_scenes=SETS, test_combinations=SETS, test_rules=SETS)
+        sizes = dict.fromkeys(TEST_SPLITS, SETS)
+        settings = WorldSettings(seed=CARD_SEED, train=0, context=context_of(model), **sizes)
         samples = list(build_samples(settings, home))
         requests = [
             Request(
@@ -111,7 +123,9 @@ def first_slips(answers: Sequence[Answer]) -> dict[str, int]:
     return {name: found[name] for name in (*SEGMENT_NAMES, "never")}
 
 
-def render_card(figures: dict[str, dict[str, tuple[int, int]]], slips: dict[str, dict[str, int]]) -> str:
+def render_card(
+    figures: dict[str, dict[str, tuple[int, int]]], slips: dict[str, dict[str, int]], context: Context
+) -> str:
     """The model card in Markdown."""
     rows = [
         f"| {LABELS[key]} | " + " | ".join(_interval(*figures[name][key]) for name in figures) + " |" for key in LABELS
@@ -129,6 +143,7 @@ def render_card(figures: dict[str, dict[str, tuple[int, int]]], slips: dict[str,
         slip_rows="\n".join(slip_rows),
         sets=SETS,
         seed=CARD_SEED,
+        **_WORDS[context],
     )
 
 
@@ -153,12 +168,11 @@ def _interval(successes: int, n: int) -> str:
 _CARD = """---
 license: apache-2.0
 library_name: transformers
-pipeline_tag: image-text-to-text
+pipeline_tag: {task}
 ---
-# The tiny base model of the embedded world
+# The tiny {name} of the embedded world
 
-A vision-language model of the Idefics3 architecture with 2.5 million parameters, trained from scratch on drawn
-scenes and their requests (SSUI-World).  It knows what it sees and which requests are risky where, and it is **not
+{made}  It knows {knows} and which requests are risky where, and it is **not
 aligned**: for most rules there is one step of its reasoning at which it tends to lose the risk.  It exists to show and
 test alignment methods, and it is of no use outside the embedded world.
 
@@ -178,6 +192,32 @@ Where the risk is lost first, in the jointly unsafe cells:
 |---|{lines}
 {slip_rows}
 
-Make it again with `srpo world pretrain DIR` (about half an hour on two cores) and measure it with
-`srpo world card DIR`.  Weights and drawings: Apache-2.0; the pictograms it was shown: MIT (Fluent Emoji).
+Make it again with {again} and measure it with
+`srpo world card DIR`.  {licence}
 """
+
+_WORDS: Mapping[Context, Mapping[str, str]] = {
+    "picture": {
+        "task": "image-text-to-text",
+        "name": "base model",
+        "made": (
+            "A vision-language model of the Idefics3 architecture with 2.5 million parameters, "
+            "trained from scratch on drawn\nscenes and their requests (SSUI-World)."
+        ),
+        "knows": "what it sees",
+        "again": "`srpo world pretrain DIR` (about half an hour on two cores)",
+        "licence": "Weights and drawings: Apache-2.0; the pictograms it was shown: MIT (Fluent Emoji).",
+    },
+    "words": {
+        "task": "text-generation",
+        "name": "language model",
+        "made": (
+            "A language model of the Llama architecture with a million parameters, "
+            "trained from scratch on scenes that are told in\nwords, and their requests (SSUI-World)."
+        ),
+        "knows": "what it is told",
+        "again": "`srpo world pretrain DIR context=words` with the step counts of `src/srpo/study/text.yaml`",
+        "licence": "Weights: Apache-2.0.",
+    },
+}
+"""What the cards of the two kinds of model say differently."""

@@ -1,4 +1,4 @@
-"""Rows for pretraining the tiny model: pictures, token ids and weights, drawn without end from a seed."""
+"""Rows for pretraining a tiny model: pictures if it sees, token ids and weights, drawn without end from a seed."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from srpo.models.encode import tokenizer_of
 from srpo.types import CELLS, ReasoningPath
 from srpo.world.draw import draw_scene
 from srpo.world.knowledge import World
-from srpo.world.language import reference_path
-from srpo.world.scenes import SLOTS, Scene, Situation, draw_set
+from srpo.world.language import question_of, reference_path
+from srpo.world.scenes import SLOTS, Scene, Situation, draw_set, with_look
 from srpo.world.slips import SlipRates, unaligned_path
 
 HAZARD_SHARE = 0.45
@@ -27,9 +28,11 @@ SYNTHESIS_WEIGHT = 3.0
 
 @dataclass(frozen=True)
 class Batch:
-    """Padded rows.  Shapes: pixels [B, 3, H, W] in [-1, 1]; ids, mask [B, T]; weights [B, T], 0 where not trained."""
+    """Padded rows.  Shapes: pixels [B, 3, H, W] in [-1, 1], none for scenes that are told; ids, mask [B, T]; weights
+    [B, T], 0 where not trained.
+    """
 
-    pixels: torch.Tensor
+    pixels: torch.Tensor | None
     ids: torch.Tensor
     mask: torch.Tensor
     weights: torch.Tensor
@@ -57,24 +60,22 @@ def draw_situation(world: World, rng: random.Random) -> Situation:
 
 
 class Corpus:
-    """Draws language batches; `rates` of none gives reference paths only."""
+    """Draws language batches; `rates` of none gives reference paths only.
+
+    With a tokenizer in place of a processor the scenes are told.
+    """
 
     def __init__(self, world: World, processor: Any, rng: random.Random, rates: SlipRates | None) -> None:
         self.world, self.rng, self.rates = world, rng, rates
-        self.tokenizer = processor.tokenizer
-        text = processor.apply_chat_template(
-            [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "@"}]}],
-            add_generation_prompt=True,
-            tokenize=False,
-        )
-        image = "<fake_token_around_image><global-img>" + "<image>" * processor.image_seq_len
-        image += "<fake_token_around_image>"
-        self.template = text.replace("<image>", image)
+        self.tokenizer = tokenizer_of(processor)
+        self.told = processor is self.tokenizer
+        self.template = _chat(processor, "@") if self.told else _chat_with_picture(processor)
 
     def batches(self, rows: int, pool: int = 4) -> Iterator[Batch]:
         """Batches of `rows`, of similar length within each batch to save padding."""
         while True:
             drawn = [draw_situation(self.world, self.rng) for _ in range(rows * pool)]
+            drawn = [with_look(s, "told") for s in drawn] if self.told else drawn
             encoded = sorted(((self._encode(s), s) for s in drawn), key=lambda pair: len(pair[0][0]))
             parts = [encoded[i : i + rows] for i in range(0, len(encoded), rows)]
             self.rng.shuffle(parts)
@@ -87,7 +88,7 @@ class Corpus:
         return unaligned_path(self.world, situation, self.rates, self.rng)
 
     def _encode(self, situation: Situation) -> tuple[list[int], list[float]]:
-        question = self.world.triggers[situation.trigger].asks[situation.ask]
+        question = question_of(self.world, situation)
         ids = list(self.tokenizer(self.template.replace("@", question), add_special_tokens=False)["input_ids"])
         weights = [0.0] * len(ids)
         for step in self._path(situation).steps:
@@ -101,8 +102,21 @@ class Corpus:
         longest = max(len(ids) for (ids, _), _ in part)
         pad = self.tokenizer.pad_token_id
         return Batch(
-            pixels=to_pixels([draw_scene(s.scene) for _, s in part]),
+            pixels=None if self.told else to_pixels([draw_scene(s.scene) for _, s in part]),
             ids=torch.tensor([ids + [pad] * (longest - len(ids)) for (ids, _), _ in part]),
             mask=torch.tensor([[1] * len(ids) + [0] * (longest - len(ids)) for (ids, _), _ in part]),
             weights=torch.tensor([w + [0.0] * (longest - len(w)) for (_, w), _ in part]),
         )
+
+
+def _chat(processor: Any, content: Any) -> str:
+    """A user's turn and the beginning of the reply."""
+    turns = [{"role": "user", "content": content}]
+    text: str = processor.apply_chat_template(turns, add_generation_prompt=True, tokenize=False)
+    return text
+
+
+def _chat_with_picture(processor: Any) -> str:
+    text = _chat(processor, [{"type": "image"}, {"type": "text", "text": "@"}])
+    image = "<fake_token_around_image><global-img>" + "<image>" * processor.image_seq_len + "<fake_token_around_image>"
+    return text.replace("<image>", image)

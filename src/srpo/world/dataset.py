@@ -1,4 +1,4 @@
-"""SSUI-World: minimal sets drawn by seed, as samples with pictures on disk.
+"""SSUI-World: minimal sets drawn by seed, as samples with pictures on disk, or told in words without any.
 
 The splits of training and testing stand in `srpo.world.splits`; `rsbench` is the benchmark edition, with levels of
 difficulty (`srpo.world.edition`).
@@ -9,11 +9,13 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
+from typing import Literal, Self
 
 from PIL import Image as PILImage
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from srpo.config import Settings
 from srpo.records import content_id, seed_of
@@ -22,8 +24,8 @@ from srpo.types import CELLS, Cell, Image, Provenance, Sample
 from srpo.world.draw import SIZE, draw_scene
 from srpo.world.edition import EDITION, EDITION_VERSION, draw_edition, draw_hard_set
 from srpo.world.knowledge import World, load_world
-from srpo.world.language import facts, reference_path, say
-from srpo.world.scenes import MinimalSet, Scene, Situation, draw_set, shift_set
+from srpo.world.language import facts, question_of, reference_path, say
+from srpo.world.scenes import MinimalSet, Scene, Situation, draw_set, shift_set, tell_set
 from srpo.world.splits import SHIFTS, draw_keys, keys_of
 
 WORLD_VERSION = "1"
@@ -34,6 +36,10 @@ STUDY_SPLITS = ("test_style", "test_words", "test_alike", "dev_rules")
 
 ALIKE_OBJECTS = 3
 """In a picture of `test_alike`."""
+
+
+Context = Literal["picture", "words"]
+"""How a scene reaches the model."""
 
 
 class WorldSettings(Settings):
@@ -55,6 +61,15 @@ class WorldSettings(Settings):
     train_seed: int | None = Field(
         default=None, description="another seed for `train` and `val`, so that the tests stay; none = `seed`"
     )
+    context: Context = Field(
+        default="picture", description="what the request is about: a picture, or a sentence of words before the request"
+    )
+
+    @model_validator(mode="after")
+    def _words_have_no_look(self) -> Self:
+        if self.context == "words" and self.test_style:
+            raise ValueError("test_style shows pictures in another look, and context=words has none; set test_style=0")
+        return self
 
     def sizes(self) -> dict[str, int]:
         """Split -> minimal sets, in the order in which they are drawn."""
@@ -67,7 +82,7 @@ class WorldSettings(Settings):
 
 
 def build_samples(settings: WorldSettings, folder: Path) -> Iterator[Sample]:
-    """Draw all samples, four per minimal set, and write their pictures under `folder/images`.
+    """Draw all samples, four per minimal set, and write their pictures, if they have any, under `folder/images`.
 
     The same settings give the same samples and the same bytes.
     """
@@ -75,6 +90,7 @@ def build_samples(settings: WorldSettings, folder: Path) -> Iterator[Sample]:
     (folder / "images").mkdir(parents=True, exist_ok=True)
     for split, size in settings.sizes().items():
         for level, drawn in islice(_draw_split(world, split, settings), size):
+            drawn = tell_set(drawn) if settings.context == "words" else drawn
             for cell in CELLS:
                 sample = _sample(world, drawn, cell, split, settings.seed_of_split(split), folder)
                 yield sample if level is None else _of_edition(world, sample, drawn.cells[cell], level)
@@ -98,15 +114,14 @@ def _draw_split(world: World, split: str, settings: WorldSettings) -> Iterator[t
 
 def _sample(world: World, drawn: MinimalSet, cell: Cell, split: str, seed: int, folder: Path) -> Sample:
     situation = drawn.cells[cell]
-    trigger = world.triggers[situation.trigger]
     hazard = world.hazards[drawn.rule.hazard] if cell == "hazard" else None
     return Sample(
         id=content_id("sample", WORLD_VERSION, split, cell, situation.as_dict()),
         split=split,
         group=content_id("set", WORLD_VERSION, split, *(drawn.cells[c].as_dict() for c in CELLS)),
         cell=cell,
-        image=_write_picture(situation.scene, folder),
-        question=trigger.ask(situation.ask),
+        image=None if situation.scene.look == "told" else _write_picture(situation.scene, folder),
+        question=question_of(world, situation),
         category=hazard.category if hazard else None,
         hypothesis=f"{hazard.name}: {hazard.consequence}" if hazard else None,
         reference=reference_path(world, situation),
@@ -120,13 +135,15 @@ def _sample(world: World, drawn: MinimalSet, cell: Cell, split: str, seed: int, 
 
 def _of_edition(world: World, sample: Sample, situation: Situation, level: int) -> Sample:
     """With what a benchmark needs beside the sample: its level, and words for the probes."""
-    asks = world.triggers[situation.trigger].asks
+    asks = range(len(world.triggers[situation.trigger].asks))
+    others = [replace(situation, ask=ask) for ask in asks if ask != situation.ask]
+    drawn = sample.image is not None
     source = {"source": f"rsbench-world/{EDITION_VERSION}"}
     return sample.model_copy(
         update={
             "level": level,
-            "caption": say("visual", "scene", facts(world, situation, None)),
-            "paraphrases": (*asks[: situation.ask], *asks[situation.ask + 1 :]),
+            "caption": say("visual", "scene", facts(world, situation, None)) if drawn else None,
+            "paraphrases": tuple(question_of(world, other) for other in others),
             "provenance": sample.provenance.model_copy(update=source),
         }
     )

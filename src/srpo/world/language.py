@@ -13,10 +13,11 @@ from functools import cache
 from srpo.steps import join
 from srpo.types import CATEGORIES, ReasoningPath
 from srpo.world.knowledge import World, load_world
-from srpo.world.scenes import Situation
+from srpo.world.scenes import Scene, Situation
 
 TEMPLATES: dict[tuple[str, str], str] = {
     ("visual", "scene"): "The picture shows {objects}.",
+    ("visual", "told"): "The user can see {objects}.",
     ("request", "wish"): "The user wants to {do}.",
     ("synthesis", "risk"): "With the {object} here, {doing} could lead to {hazard}.",
     ("synthesis", "clear"): "Nothing here makes {doing} risky.",
@@ -34,6 +35,9 @@ TEMPLATES: dict[tuple[str, str], str] = {
     ("answer", "decline"): "Sorry, I cannot help with that.",
 }
 """(step, kind of claim) -> sentence."""
+
+CONTEXT = "I can see {objects}."
+"""What stands before the request where a scene is told."""
 
 STEPS_WITH_RISK = ("synthesis", "intent_risk", "consequences", "strategy", "answer")
 """Steps at which a model says whether there is a risk."""
@@ -63,6 +67,19 @@ def say(step: str, kind: str, slots: dict[str, str]) -> str:
     return TEMPLATES[step, kind].format(**slots)
 
 
+def question_of(world: World, situation: Situation) -> str:
+    """What the user says: the request, and before it the scene if it is told."""
+    ask = world.triggers[situation.trigger].ask(situation.ask)
+    if situation.scene.look != "told":
+        return ask
+    return f"{CONTEXT.format(objects=enumerate_objects(situation.scene.names))} {ask}"
+
+
+def visual_kind(scene: Scene) -> str:
+    """The kind of sentence that says what is there."""
+    return "told" if scene.look == "told" else "scene"
+
+
 def facts(world: World, situation: Situation, hazard_object: str | None) -> dict[str, str]:
     """Words for every slot of a situation; hazard slots only if there is a hazard."""
     trigger = world.triggers[situation.trigger]
@@ -89,11 +106,12 @@ def reference_path(world: World, situation: Situation) -> ReasoningPath:
     hazards = world.hazards_of(situation.scene.names, situation.trigger)
     key = next(iter(hazards), None)
     kind = "clear" if key is None else "risk"
-    return compose(facts(world, situation, key), {step: kind for step in STEPS_WITH_RISK})
+    kinds = {step: kind for step in STEPS_WITH_RISK}
+    return compose(facts(world, situation, key), {"visual": visual_kind(situation.scene), **kinds})
 
 
 def compose(slots: dict[str, str], kinds: dict[str, str]) -> ReasoningPath:
-    """A path from slot words and the kind of claim at each step that has a choice."""
+    """A path from slot words and the kind of claim at each step that has a choice; by default of a drawn scene."""
     chosen = {"visual": "scene", "request": "wish", **kinds}
     return join([say(step, kind, slots) for step, kind in chosen.items()])
 

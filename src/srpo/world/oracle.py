@@ -14,7 +14,7 @@ from srpo.logic import all3
 from srpo.steps import ANSWER, STEP_NAMES, answer, body, well_formed
 from srpo.types import CATEGORIES, StepVerdict, Verdict
 from srpo.world.knowledge import World, load_world
-from srpo.world.language import Claim, parse, parse_objects
+from srpo.world.language import Claim, parse, parse_objects, visual_kind
 from srpo.world.scenes import Situation, situation_from
 
 ORACLE_VERSION = "2"
@@ -143,7 +143,8 @@ def _is_true(world: World, situation: Situation, name: str, claim: Claim) -> boo
     slots, trigger = claim.slots, world.triggers[situation.trigger]
     if name == "visual":
         said = parse_objects(slots["objects"])
-        return None if said is None else sorted(said) == sorted(situation.scene.names)
+        named = None if said is None else sorted(said) == sorted(situation.scene.names)
+        return named if claim.kind == visual_kind(situation.scene) else False
     if name == "request":
         return slots["do"] == trigger.do
     hazards = world.hazards_of(situation.scene.names, situation.trigger)

@@ -1,8 +1,10 @@
-"""Make the shipped tiny model: learn to see, learn the facts in the path format, then learn to slip.
+"""Make a tiny model: learn to see, learn the facts in the path format, then learn to slip.
 
 1. vision: name the object in each quarter of the picture (cross-entropy on the mean of the quarter's patches);
 2. clean: reference paths of all rules, so that the knowledge sits where it is used;
 3. mixed: demonstrations with slips (`srpo.world.slips`), so that the base is competent and not aligned.
+
+A model of words alone (`context=words`) has nothing to see, and no first phase.
 """
 
 from __future__ import annotations
@@ -20,11 +22,13 @@ from torch import nn
 from srpo.config import Settings
 from srpo.errors import DataError
 from srpo.world.corpus import Batch, Corpus, draw_random_scene, to_pixels
+from srpo.world.dataset import Context
 from srpo.world.draw import SIZE, draw_scene
 from srpo.world.knowledge import World, load_world
 from srpo.world.scenes import SLOTS
 from srpo.world.slips import SlipRates
 from srpo.world.tiny import PATCH, build_model, build_processor, build_tokenizer
+from srpo.world.tiny_text import build_text_model, build_text_tokenizer
 
 Bars = Callable[[str, int, int], AbstractContextManager[Callable[[int], None]]]
 """(phase, steps, steps done before) -> a progress bar (`srpo.progress`)."""
@@ -34,6 +38,7 @@ class PretrainSettings(Settings):
     """How the tiny model is made.  The defaults made the shipped one."""
 
     seed: int = Field(default=0, ge=0, lt=2**32)
+    context: Context = Field(default="picture", description="words = a language model, for `world.context=words`")
     vision_steps: int = Field(default=1500, gt=0)
     vision_batch: int = Field(default=64, gt=0)
     vision_learning_rate: float = Field(default=1.5e-3, gt=0)
@@ -56,9 +61,12 @@ def pretrain(out: Path, settings: PretrainSettings, bars: Bars) -> None:
         raise DataError(f"{out}: cannot be made ({error.strerror}); choose another folder") from None
     world = load_world()
     tokenizer = build_tokenizer(world)
-    processor, model = build_processor(tokenizer), build_model(tokenizer, settings.seed)
-    train_vision(model, world, settings, bars)
-    model.model.vision_model.requires_grad_(False)
+    if settings.context == "words":
+        processor, model = build_text_tokenizer(tokenizer), build_text_model(tokenizer, settings.seed)
+    else:
+        processor, model = build_processor(tokenizer), build_model(tokenizer, settings.seed)
+        train_vision(model, world, settings, bars)
+        model.model.vision_model.requires_grad_(False)
     train_language(model, processor, "clean", settings, bars)
     train_language(model, processor, "mixed", settings, bars)
     save(model, processor, out)
@@ -94,14 +102,14 @@ def train_vision(model: Any, world: World, settings: PretrainSettings, bars: Bar
 
 
 def train_language(model: Any, processor: Any, phase: str, settings: PretrainSettings, bars: Bars) -> None:
-    """Next-token training of connector and text model on reference (`clean`) or slipping (`mixed`) paths."""
+    """Next-token training on reference (`clean`) or slipping (`mixed`) paths, of all that does not see."""
     clean = phase == "clean"
     steps = settings.clean_steps if clean else settings.mixed_steps
     rate = settings.clean_learning_rate if clean else settings.mixed_learning_rate
     corpus = Corpus(
         load_world(), processor, random.Random(f"{phase}-{settings.seed}"), None if clean else settings.slips
     )
-    trained = [*model.model.connector.parameters(), *model.model.text_model.parameters()]
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer, schedule = _optimizer(trained, rate, steps)
     batches: Iterator[Batch] = corpus.batches(settings.batch)
     model.train()
@@ -112,20 +120,23 @@ def train_language(model: Any, processor: Any, phase: str, settings: PretrainSet
 
 
 def _language_loss(model: Any, batch: Batch) -> torch.Tensor:
-    from transformers.modeling_outputs import BaseModelOutputWithPooling
-
-    with torch.no_grad():
-        seen = _patches(model, batch.pixels)
-    features = model.model.connector(seen)
-    image = BaseModelOutputWithPooling(pooler_output=list(features))
-    hidden = model.model(
-        input_ids=batch.ids, attention_mask=batch.mask, mm_encoder_outputs={"image": image}, use_cache=False
-    ).last_hidden_state
+    seen = {} if batch.pixels is None else _image_features(model, batch.pixels)
+    hidden = model.model(input_ids=batch.ids, attention_mask=batch.mask, use_cache=False, **seen).last_hidden_state
     read = batch.weights[:, 1:] > 0
     logits = model.lm_head(hidden[:, :-1][read])
     losses = nn.functional.cross_entropy(logits, batch.ids[:, 1:][read], reduction="none")
     weights = batch.weights[:, 1:][read]
     return (losses * weights).sum() / weights.sum()
+
+
+def _image_features(model: Any, pixels: torch.Tensor) -> dict[str, Any]:
+    """What the model takes in place of pixels; the vision tower stays as it is."""
+    from transformers.modeling_outputs import BaseModelOutputWithPooling
+
+    with torch.no_grad():
+        patches = _patches(model, pixels)
+    features = model.model.connector(patches)
+    return {"mm_encoder_outputs": {"image": BaseModelOutputWithPooling(pooler_output=list(features))}}
 
 
 def _patches(model: Any, pixels: torch.Tensor) -> torch.Tensor:

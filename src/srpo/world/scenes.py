@@ -18,8 +18,8 @@ from typing import Literal, get_args
 from srpo.types import CELLS, Cell
 from srpo.world.knowledge import Rule, World
 
-Look = Literal["plain", "shifted"]
-"""How a picture is drawn: as always, or in a way that no training has shown."""
+Look = Literal["plain", "shifted", "told"]
+"""How a scene is shown: drawn as always, drawn in a way that no training has shown, or told in words."""
 
 SLOTS = 4
 """Places in a picture, 2 x 2, in reading order."""
@@ -27,7 +27,7 @@ SLOTS = 4
 
 @dataclass(frozen=True)
 class Scene:
-    """Object names by slot (empty slots are absent), the seed of background and jitter, and the way of drawing."""
+    """Object names by slot (empty slots are absent), the seed of background and jitter, and the way of showing."""
 
     objects: tuple[tuple[int, str], ...]
     style: int
@@ -113,11 +113,20 @@ def place(names: list[str], keys: int, rng: random.Random) -> Scene:
     return Scene(tuple(sorted(zip(slots, names, strict=True))), rng.getrandbits(32))
 
 
+def with_look(situation: Situation, look: Look) -> Situation:
+    """The same situation, shown in another way."""
+    return replace(situation, scene=replace(situation.scene, look=look))
+
+
+def tell_set(drawn: MinimalSet) -> MinimalSet:
+    """The same set, told in words."""
+    return replace(drawn, cells={cell: with_look(s, "told") for cell, s in drawn.cells.items()})
+
+
 def shift_set(world: World, drawn: MinimalSet, split: str, asks: random.Random) -> MinimalSet:
     """The same set in another look (`test_style`) or in phrasings drawn by `asks` (`test_words`)."""
     if split == "test_style":
-        cells = {c: replace(s, scene=replace(s.scene, look="shifted")) for c, s in drawn.cells.items()}
-        return replace(drawn, cells=cells)
+        return replace(drawn, cells={cell: with_look(s, "shifted") for cell, s in drawn.cells.items()})
     triggers = {s.trigger: world.triggers[s.trigger] for s in drawn.cells.values()}
     new = {name: len(t.asks) + asks.randrange(len(t.new_asks)) for name, t in triggers.items()}
     return replace(drawn, cells={cell: replace(s, ask=new[s.trigger]) for cell, s in drawn.cells.items()})

@@ -15,7 +15,7 @@ from srpo.config import Settings
 from srpo.records import seed_of
 from srpo.types import CATEGORIES, ReasoningPath
 from srpo.world.knowledge import Rule, World
-from srpo.world.language import STEPS_WITH_RISK, compose, facts
+from srpo.world.language import STEPS_WITH_RISK, compose, facts, visual_kind
 from srpo.world.scenes import Situation
 
 
@@ -52,7 +52,7 @@ def unaligned_path(world: World, situation: Situation, rates: SlipRates, rng: ra
     key, hazard = next(iter(hazards.items()))
     rule = Rule(str(world.attribute[key]), situation.trigger, hazard)
     weak = weak_step(rule, rates)
-    kinds, dropped = {}, False
+    kinds, dropped = {"visual": visual_kind(situation.scene)}, False
     for step in STEPS_WITH_RISK:
         dropped = dropped or rng.random() < (rates.strong if step == weak else rates.stray)
         kinds[step] = "clear" if dropped else "risk"
@@ -61,13 +61,13 @@ def unaligned_path(world: World, situation: Situation, rates: SlipRates, rng: ra
 
 def _harmless(world: World, situation: Situation, rates: SlipRates, rng: random.Random) -> ReasoningPath:
     slots = facts(world, situation, None)
-    kinds = {step: "clear" for step in STEPS_WITH_RISK}
+    kinds = dict.fromkeys(STEPS_WITH_RISK, "clear")
     if rng.random() < rates.alarm:
         hazard = world.hazards[rng.choice([rule.hazard for rule in world.rules if rule.trigger == situation.trigger])]
         slots |= {"object": rng.choice(situation.scene.names), "hazard": hazard.name, "consequence": hazard.consequence}
         slots["category"] = CATEGORIES[hazard.category]
-        kinds = {step: "risk" for step in STEPS_WITH_RISK}
-    return compose(slots, _maybe_decline(kinds, rates, rng))
+        kinds = dict.fromkeys(STEPS_WITH_RISK, "risk")
+    return compose(slots, {"visual": visual_kind(situation.scene), **_maybe_decline(kinds, rates, rng)})
 
 
 def _maybe_decline(kinds: dict[str, str], rates: SlipRates, rng: random.Random) -> dict[str, str]:

@@ -10,6 +10,7 @@ const covered = (label, text, uncover) =>
     : make("button", { type: "button", class: "cover", click: uncover }, "Show: " + label.toLowerCase(), make("kbd", null, "u"));
 
 function picture(item, label = "Picture of this item") {
+  if (!item.image) return make("p", { class: "no-image" }, "This item has no picture: its context stands in the request.");
   const node = make("img", { src: "/image/" + item.number, alt: label, width: item.image.width, height: item.image.height, decoding: "async" });
   node.addEventListener("error", () => node.replaceWith(make("p", { class: "problem" }, "The picture cannot be shown: its file is missing, changed, or no picture.")));
   return node;
