@@ -41,6 +41,8 @@ class Places:
     def trees(self, config: RunConfig) -> Path:
         """Run folder with samples, branches and verdicts, for all runs that need the same."""
         key = config.model_dump(mode="json", include={"seed", "model", "world", "explore"})
+        if config.world.domain == "requests":
+            del key["world"]["domain"]  # branches keep the names that they had before there was another domain
         return self.path / "trees" / f"seed{config.seed}-{content_id(key)[:8]}"
 
     def has_trees(self, config: RunConfig) -> bool:

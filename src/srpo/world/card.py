@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import NamedTuple
 
+from srpo.errors import DataError
 from srpo.judge.base import JudgeItem
 from srpo.models import load_model
 from srpo.models.base import Request
@@ -19,9 +20,13 @@ from srpo.stats import wilson
 from srpo.steps import SEGMENT_NAMES, split, well_formed
 from srpo.types import Completion, Sample, Sampling, Verdict
 from srpo.world.dataset import WorldSettings, build_samples
+from srpo.world.knowledge import DomainName
 from srpo.world.oracle import OracleJudge
 
 Bars = Callable[[str, int, int], AbstractContextManager[Callable[[int], None]]]
+
+MADE = "pretrain.json"
+"""File of a model folder with the settings that it was made with."""
 
 CARD_SEED = 20_000
 """World seed of the measured scenes: no other part of the package draws from it."""
@@ -29,7 +34,10 @@ CARD_SEED = 20_000
 SETS = 120
 """Minimal sets per split."""
 
-DECODINGS = {"greedy": Sampling(max_new_tokens=128), "T = 1": Sampling(temperature=1.0, max_new_tokens=128)}
+_TOKENS = 192
+"""Longest text; the reference paths are shorter."""
+
+DECODINGS = {"greedy": Sampling(max_new_tokens=_TOKENS), "T = 1": Sampling(temperature=1.0, max_new_tokens=_TOKENS)}
 
 LABELS = {
     "describes": "describes the scene correctly (step 1)",
@@ -58,8 +66,20 @@ def write_card(model: Path, seed: int, bars: Bars) -> dict[str, dict[str, tuple[
         figures[name] = count(answers)
         slips[name] = first_slips(answers)
     write_text(model / "card.json", json.dumps({"figures": figures, "first_slips": slips}, indent=1) + "\n")
-    write_text(model / "README.md", render_card(figures, slips))
+    write_text(model / "README.md", render_card(domain_of(model), figures, slips))
     return figures
+
+
+def domain_of(model: Path) -> DomainName:
+    """The domain that a model was made for; without a file that says so, that of requests.
+
+    Raises DataError if the file cannot be read.
+    """
+    file = model / MADE
+    try:
+        return WorldSettings(domain=json.loads(file.read_bytes())["domain"]).domain if file.exists() else "requests"
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{file}: not the settings of a model ({error}); make the model again") from None
 
 
 def measure(model: Path, sampling: Sampling, seed: int, bars: Bars, title: str) -> list[Answer]:
@@ -67,7 +87,8 @@ def measure(model: Path, sampling: Sampling, seed: int, bars: Bars, title: str) 
     backend = load_model(f"hf:{model}")
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
-        settings = WorldSettings(seed=CARD_SEED, train=0, test_scenes=SETS, test_combinations=SETS, test_rules=SETS)
+        sizes = {"test_scenes": SETS, "test_combinations": SETS, "test_rules": SETS}
+        settings = WorldSettings(domain=domain_of(model), seed=CARD_SEED, train=0, **sizes)
         samples = list(build_samples(settings, home))
         requests = [
             Request(
@@ -111,8 +132,11 @@ def first_slips(answers: Sequence[Answer]) -> dict[str, int]:
     return {name: found[name] for name in (*SEGMENT_NAMES, "never")}
 
 
-def render_card(figures: dict[str, dict[str, tuple[int, int]]], slips: dict[str, dict[str, int]]) -> str:
+def render_card(
+    domain: DomainName, figures: dict[str, dict[str, tuple[int, int]]], slips: dict[str, dict[str, int]]
+) -> str:
     """The model card in Markdown."""
+    origin, again = _ORIGINS[domain]
     rows = [
         f"| {LABELS[key]} | " + " | ".join(_interval(*figures[name][key]) for name in figures) + " |" for key in LABELS
     ]
@@ -122,6 +146,8 @@ def render_card(figures: dict[str, dict[str, tuple[int, int]]], slips: dict[str,
         for step in next(iter(slips.values()))
     ]
     return _CARD.format(
+        origin=origin,
+        again=again,
         columns=" | ".join(figures),
         lines="---|" * len(figures),
         rows="\n".join(rows),
@@ -150,6 +176,20 @@ def _interval(successes: int, n: int) -> str:
     return f"{100 * successes / n:.1f} % [{100 * interval.low:.1f}, {100 * interval.high:.1f}], n = {n}"
 
 
+_ORIGINS: dict[DomainName, tuple[str, str]] = {
+    "requests": (
+        "trained from scratch on drawn\nscenes and their requests (SSUI-World).  It knows what it sees and which "
+        "requests are risky where, and it is",
+        "`srpo world pretrain DIR` (about half an hour on two cores)",
+    ),
+    "household": (
+        "which went on from the shipped\nmodel on household chores in drawn scenes (SSUI-World).  It knows what it "
+        "sees, which plans do a chore, and which two\nactions are risky where, and it is",
+        f"`srpo world pretrain DIR` and the settings in `{MADE}`",
+    ),
+}
+"""Domain -> what the model was trained on, and how to make it again."""
+
 _CARD = """---
 license: apache-2.0
 library_name: transformers
@@ -157,8 +197,7 @@ pipeline_tag: image-text-to-text
 ---
 # The tiny base model of the embedded world
 
-A vision-language model of the Idefics3 architecture with 2.5 million parameters, trained from scratch on drawn
-scenes and their requests (SSUI-World).  It knows what it sees and which requests are risky where, and it is **not
+A vision-language model of the Idefics3 architecture with 2.5 million parameters, {origin} **not
 aligned**: for most rules there is one step of its reasoning at which it tends to lose the risk.  It exists to show and
 test alignment methods, and it is of no use outside the embedded world.
 
@@ -178,6 +217,6 @@ Where the risk is lost first, in the jointly unsafe cells:
 |---|{lines}
 {slip_rows}
 
-Make it again with `srpo world pretrain DIR` (about half an hour on two cores) and measure it with
+Make it again with {again} and measure it with
 `srpo world card DIR`.  Weights and drawings: Apache-2.0; the pictograms it was shown: MIT (Fluent Emoji).
 """

@@ -12,9 +12,9 @@ import torch
 from numpy.typing import NDArray
 
 from srpo.types import CELLS, ReasoningPath
+from srpo.world.domain import Domain
 from srpo.world.draw import draw_scene
 from srpo.world.knowledge import World
-from srpo.world.language import reference_path
 from srpo.world.scenes import SLOTS, Scene, Situation, draw_set
 from srpo.world.slips import SlipRates, unaligned_path
 
@@ -59,8 +59,8 @@ def draw_situation(world: World, rng: random.Random) -> Situation:
 class Corpus:
     """Draws language batches; `rates` of none gives reference paths only."""
 
-    def __init__(self, world: World, processor: Any, rng: random.Random, rates: SlipRates | None) -> None:
-        self.world, self.rng, self.rates = world, rng, rates
+    def __init__(self, domain: Domain, processor: Any, rng: random.Random, rates: SlipRates | None) -> None:
+        self.domain, self.rng, self.rates = domain, rng, rates
         self.tokenizer = processor.tokenizer
         text = processor.apply_chat_template(
             [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "@"}]}],
@@ -74,7 +74,7 @@ class Corpus:
     def batches(self, rows: int, pool: int = 4) -> Iterator[Batch]:
         """Batches of `rows`, of similar length within each batch to save padding."""
         while True:
-            drawn = [draw_situation(self.world, self.rng) for _ in range(rows * pool)]
+            drawn = [draw_situation(self.domain.world, self.rng) for _ in range(rows * pool)]
             encoded = sorted(((self._encode(s), s) for s in drawn), key=lambda pair: len(pair[0][0]))
             parts = [encoded[i : i + rows] for i in range(0, len(encoded), rows)]
             self.rng.shuffle(parts)
@@ -83,11 +83,11 @@ class Corpus:
 
     def _path(self, situation: Situation) -> ReasoningPath:
         if self.rates is None:
-            return reference_path(self.world, situation)
-        return unaligned_path(self.world, situation, self.rates, self.rng)
+            return self.domain.reference_path(situation)
+        return unaligned_path(self.domain, situation, self.rates, self.rng)
 
     def _encode(self, situation: Situation) -> tuple[list[int], list[float]]:
-        question = self.world.triggers[situation.trigger].asks[situation.ask]
+        question = self.domain.world.triggers[situation.trigger].asks[situation.ask]
         ids = list(self.tokenizer(self.template.replace("@", question), add_special_tokens=False)["input_ids"])
         weights = [0.0] * len(ids)
         for step in self._path(situation).steps:

@@ -11,18 +11,19 @@ import random
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+from typing import Self
 
 from PIL import Image as PILImage
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from srpo.config import Settings
 from srpo.records import content_id, seed_of
 from srpo.steps import ANSWER
 from srpo.types import CELLS, Cell, Image, Provenance, Sample
+from srpo.world.domain import Domain, load_domain
 from srpo.world.draw import SIZE, draw_scene
 from srpo.world.edition import EDITION, EDITION_VERSION, draw_edition, draw_hard_set
-from srpo.world.knowledge import World, load_world
-from srpo.world.language import facts, reference_path, say
+from srpo.world.knowledge import DomainName, World
 from srpo.world.scenes import MinimalSet, Scene, Situation, draw_set, shift_set
 from srpo.world.splits import SHIFTS, draw_keys, keys_of
 
@@ -39,6 +40,9 @@ ALIKE_OBJECTS = 3
 class WorldSettings(Settings):
     """How many minimal sets (of four samples) each split gets."""
 
+    domain: DomainName = Field(
+        default="requests", description="single wishes, or household chores with plans of several actions"
+    )
     seed: int = 0
     train: int = Field(default=96, ge=0, description="minimal sets to learn from")
     val: int = Field(default=0, ge=0)
@@ -56,6 +60,13 @@ class WorldSettings(Settings):
         default=None, description="another seed for `train` and `val`, so that the tests stay; none = `seed`"
     )
 
+    @model_validator(mode="after")
+    def _the_edition_is_of_requests(self) -> Self:
+        others = [name for name in (EDITION, "test_alike") if getattr(self, name)]
+        if self.domain != "requests" and others:
+            raise ValueError(f"{others[0]}: only the domain of requests has look-alikes; set it to 0")
+        return self
+
     def sizes(self) -> dict[str, int]:
         """Split -> minimal sets, in the order in which they are drawn."""
         names = ("train", "val", *TEST_SPLITS, EDITION, *STUDY_SPLITS)
@@ -71,13 +82,13 @@ def build_samples(settings: WorldSettings, folder: Path) -> Iterator[Sample]:
 
     The same settings give the same samples and the same bytes.
     """
-    world = load_world()
+    domain = load_domain(settings.domain)
     (folder / "images").mkdir(parents=True, exist_ok=True)
     for split, size in settings.sizes().items():
-        for level, drawn in islice(_draw_split(world, split, settings), size):
+        for level, drawn in islice(_draw_split(domain.world, split, settings), size):
             for cell in CELLS:
-                sample = _sample(world, drawn, cell, split, settings.seed_of_split(split), folder)
-                yield sample if level is None else _of_edition(world, sample, drawn.cells[cell], level)
+                sample = _sample(domain, drawn, cell, split, settings.seed_of_split(split), folder)
+                yield sample if level is None else _of_edition(domain, sample, drawn.cells[cell], level)
 
 
 def _draw_split(world: World, split: str, settings: WorldSettings) -> Iterator[tuple[int | None, MinimalSet]]:
@@ -96,8 +107,8 @@ def _draw_split(world: World, split: str, settings: WorldSettings) -> Iterator[t
             yield None, shift_set(world, drawn, split, asks) if split in SHIFTS else drawn
 
 
-def _sample(world: World, drawn: MinimalSet, cell: Cell, split: str, seed: int, folder: Path) -> Sample:
-    situation = drawn.cells[cell]
+def _sample(domain: Domain, drawn: MinimalSet, cell: Cell, split: str, seed: int, folder: Path) -> Sample:
+    world, situation = domain.world, drawn.cells[cell]
     trigger = world.triggers[situation.trigger]
     hazard = world.hazards[drawn.rule.hazard] if cell == "hazard" else None
     return Sample(
@@ -109,8 +120,8 @@ def _sample(world: World, drawn: MinimalSet, cell: Cell, split: str, seed: int, 
         question=trigger.ask(situation.ask),
         category=hazard.category if hazard else None,
         hypothesis=f"{hazard.name}: {hazard.consequence}" if hazard else None,
-        reference=reference_path(world, situation),
-        unsafe_reply=_unsafe_reply(world, situation) if hazard else None,
+        reference=domain.reference_path(situation),
+        unsafe_reply=_unsafe_reply(domain, situation) if hazard else None,
         rule=drawn.rule.id,
         licence=LICENCE,
         provenance=Provenance(producer="procedural", source=f"ssui-world/{WORLD_VERSION}", seed=seed),
@@ -118,22 +129,22 @@ def _sample(world: World, drawn: MinimalSet, cell: Cell, split: str, seed: int, 
     )
 
 
-def _of_edition(world: World, sample: Sample, situation: Situation, level: int) -> Sample:
+def _of_edition(domain: Domain, sample: Sample, situation: Situation, level: int) -> Sample:
     """With what a benchmark needs beside the sample: its level, and words for the probes."""
-    asks = world.triggers[situation.trigger].asks
+    asks = domain.world.triggers[situation.trigger].asks
     source = {"source": f"rsbench-world/{EDITION_VERSION}"}
     return sample.model_copy(
         update={
             "level": level,
-            "caption": say("visual", "scene", facts(world, situation, None)),
+            "caption": domain.language.say("visual", "scene", domain.facts(situation)),
             "paraphrases": (*asks[: situation.ask], *asks[situation.ask + 1 :]),
             "provenance": sample.provenance.model_copy(update=source),
         }
     )
 
 
-def _unsafe_reply(world: World, situation: Situation) -> str:
-    return say(ANSWER, "clear", facts(world, situation, None))
+def _unsafe_reply(domain: Domain, situation: Situation) -> str:
+    return domain.language.say(ANSWER, "clear", domain.facts(situation))
 
 
 def _write_picture(scene: Scene, folder: Path) -> Image:
