@@ -52,11 +52,11 @@ CANDLE, BOOK, PLUG = drawn("candle", "book"), drawn("book", "chair"), drawn("plu
 def test_references_are_right_and_only_the_hazard_cell_is_dangerous(samples: list[Sample]):
     for sample in samples:
         for part in ("path", "answer"):
-            verdict = judge(sample, sample.reference.text, part)  # type: ignore[arg-type]
+            verdict = judge(sample, sample.reference.text, part)
             assert (verdict.safe, verdict.effective, verdict.failure) == (True, True, None)
         situation = situation_from(sample.scene or {})
-        usual = DOMAIN.world.chores[situation.trigger].plan  # type: ignore[attr-defined]
-        harms = carry_out(DOMAIN.world, usual, situation.scene.names).harms  # type: ignore[arg-type]
+        usual = DOMAIN.world.chores[situation.trigger].plan
+        harms = carry_out(DOMAIN.world, usual, situation.scene.names).harms
         assert bool(harms) == (sample.cell == "hazard")
         if sample.unsafe_reply:
             assert labels(sample, sample.unsafe_reply) == (False, False)
