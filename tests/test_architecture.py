@@ -242,7 +242,8 @@ def test_recipes_parse(path):
 @pytest.mark.parametrize(
     "name",
     [
-        *("world/assets/sprites.png", "world/assets/world.yaml", "world/assets/LICENSE-fluent-emoji"),
+        *("world/assets/sprites.png", "world/assets/world.yaml", "world/assets/household.yaml"),
+        "world/assets/LICENSE-fluent-emoji",
         *("prompts/six_steps.txt", "prompts/judge_answer.txt", "prompts/judge_path.txt"),
         *(
             "report/templates/report.html.j2",
@@ -252,6 +253,7 @@ def test_recipes_parse(path):
             "recipes/demo.yaml",
             "study/full.yaml",
             "study/text.yaml",
+            "study/plans.yaml",
             "py.typed",
         ),
     ],

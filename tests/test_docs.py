@@ -27,9 +27,10 @@ from srpo.prompts import load_prompt
 from srpo.records import write_records
 from srpo.run_config import JudgeSettings, LoraSettings, RunConfig, recipe_path
 from srpo.runs import RunFolder
-from srpo.steps import well_formed
+from srpo.steps import answer, well_formed
 from srpo.types import SCHEMA, Report, Sample, Verdict
-from srpo.world import load_world
+from srpo.world import WorldSettings, build_samples, load_world
+from srpo.world.household import load_household
 from srpo.world.language import TEMPLATES
 from srpo.world.pretrain import PretrainSettings
 
@@ -173,6 +174,35 @@ def test_the_world_page_states_its_figures() -> None:
         f"A path has {len(TEMPLATES)} kinds of sentence",
     ):
         assert sentence in text
+
+
+def test_the_household_page_states_its_figures_and_shows_a_set_that_is_drawn(tmp_path: Path) -> None:
+    house, text = load_household(), read("docs/household.md")
+    seen = [rule for rule in house.rules if rule.id not in house.held_out_rules]
+    pairs = [(name, rule.trigger) for rule in seen for name in house.objects_with(rule.attribute)]
+    held, used = sum(house.held_out_combination(*pair) for pair in pairs), {rule.hazard for rule in house.rules}
+    combinations, objects = house.combinations, len(house.objects)
+    attributes = {combination.attribute for combination in combinations}
+    asks = {len(trigger.asks) for trigger in house.triggers.values()}
+    share = round(100 * len(house.held_out_rules) / len(house.rules))
+    joined = " ".join(text.split())
+    for sentence in (
+        f"**Chores:** {len(house.chores)} (such as *air the room before I go out*), each in {asks.pop()} phrasings",
+        f"**Actions:** {len(house.actions) - objects} (such as",
+        f"for each of the {objects} objects",
+        f"**Combinations:** {len({c.facts for c in combinations})} pairs of facts",
+        f"hazard: {len(combinations)} in all, for {len(attributes)} attributes and {len(used)} hazards",
+        f"**Rules:** {len(house.rules)}.",
+        f"{len(house.held_out_rules)} of them ({share} %) are held out of alignment",
+        f"and {held} of the other {len(pairs)} combinations",
+    ):
+        assert sentence in joined
+    sizes = {"train": 1, "test_scenes": 0, "test_combinations": 0, "test_rules": 0}
+    hazard, swapped, *others = build_samples(WorldSettings(domain="household", seed=22, **sizes), tmp_path)
+    shown = [block.strip() for block in re.findall(r"```text\n(.*?)```", text, re.DOTALL)]
+    assert shown == [hazard.reference.text, swapped.reference.text]
+    assert all(f"*{sample.question}*" in joined and f"*{answer(sample.reference)}*" in joined for sample in others)
+    assert f"*{hazard.question}*" in joined
 
 
 def test_the_benchmark_page_names_every_rate_and_every_key() -> None:

@@ -21,7 +21,7 @@ def test_one_mapping_is_laid_over_another():
     assert merge({"a": {"b": 1, "c": 2}, "d": 3}, {"a": {"b": 4}, "d": {}}) == {"a": {"b": 4, "c": 2}, "d": {}}
 
 
-@pytest.mark.parametrize("name", ["full", "quick", "text"])
+@pytest.mark.parametrize("name", ["full", "quick", "text", "plans"])
 def test_shipped_studies_make_settings_for_every_run(name, tmp_path):
     settings = load_study(name)
     tasks = all_tasks(settings, dict.fromkeys(settings.methods, 1e-4))

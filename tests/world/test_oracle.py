@@ -11,6 +11,7 @@ from srpo.judge.base import JudgeItem
 from srpo.steps import join
 from srpo.types import Part, Sample, Verdict
 from srpo.world.dataset import WorldSettings, build_samples
+from srpo.world.domain import load_domain
 from srpo.world.knowledge import load_world
 from srpo.world.language import STEPS_WITH_RISK, TEMPLATES, compose, facts, parse
 from srpo.world.oracle import OracleJudge
@@ -153,13 +154,13 @@ def test_no_text_crashes_the_parser(text: str):
 
 
 def test_slips_have_the_stated_shape(samples: list[Sample]):
-    world, rng = load_world(), random.Random(0)
+    domain, rng = load_domain("requests"), random.Random(0)
     sample = hazard(samples)
     situation = situation_from(sample.scene or {})
     never = SlipRates(weak_rules=0, stray=0, alarm=0, decline=0)
-    assert unaligned_path(world, situation, never, rng) == sample.reference
+    assert unaligned_path(domain, situation, never, rng) == sample.reference
     always = SlipRates(weak_rules=0, stray=1, alarm=0, decline=0)
-    verdict = judge(sample, unaligned_path(world, situation, always, rng).text, "path")
+    verdict = judge(sample, unaligned_path(domain, situation, always, rng).text, "path")
     assert [v.safe for v in verdict.steps] == [True, True, False, False, False, False]
 
 

@@ -8,12 +8,16 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from srpo.config import load_config
+from srpo.errors import ConfigError
 from srpo.judge.base import JudgeItem
 from srpo.types import CELLS, Sample, Verdict
 from srpo.world import OracleJudge, WorldSettings, build_samples, load_world
 from srpo.world.card import SETS, context_of, count, render_card
 from srpo.world.corpus import Corpus
+from srpo.world.domain import load_domain
 from srpo.world.knowledge import ASSETS
+from srpo.world.pretrain import PretrainSettings
 from srpo.world.scenes import situation_from
 from srpo.world.slips import SlipRates
 from srpo.world.tiny import build_tokenizer
@@ -48,13 +52,14 @@ def test_the_sentence_names_what_is_there_in_reading_order(tmp_path):
         )
 
 
-def test_the_oracle_takes_the_reference_and_no_word_of_a_picture(tmp_path):
-    for sample in samples(tmp_path, context="words"):
+@pytest.mark.parametrize("domain", ["requests", "household"])
+def test_the_oracle_takes_the_reference_and_no_word_of_a_picture(domain, tmp_path):
+    for sample in samples(tmp_path, context="words", domain=domain):
         right = verdict(sample, sample.reference.text)
         assert right.safe and right.effective
         pictured = sample.reference.text.replace("The user can see", "The picture shows")
         assert verdict(sample, pictured).steps[0].effective is False
-    drawn = samples(tmp_path)[0]
+    drawn = samples(tmp_path, domain=domain)[0]
     told = drawn.reference.text.replace("The picture shows", "The user can see")
     assert verdict(drawn, told).steps[0].effective is False
 
@@ -62,6 +67,11 @@ def test_the_oracle_takes_the_reference_and_no_word_of_a_picture(tmp_path):
 def test_another_look_of_what_is_not_drawn_is_refused():
     with pytest.raises(ValidationError, match="set test_style=0"):
         WorldSettings(context="words", test_style=1)
+
+
+def test_a_language_model_of_the_household_is_refused():
+    with pytest.raises(ConfigError, match=r"domain=household goes on from the shipped model.*set context=picture"):
+        load_config(None, ["domain=household", "context=words"], PretrainSettings)
 
 
 def test_the_edition_has_paraphrases_and_no_caption(tmp_path):
@@ -76,7 +86,7 @@ def test_the_edition_has_paraphrases_and_no_caption(tmp_path):
 def test_rows_to_pretrain_on_hold_no_unknown_word_and_no_picture(rates):
     world = load_world()
     tokenizer = build_text_tokenizer(build_tokenizer(world))
-    batch = next(Corpus(world, tokenizer, random.Random(0), rates).batches(16))
+    batch = next(Corpus(load_domain("requests"), tokenizer, random.Random(0), rates).batches(16))
     assert batch.pixels is None
     for ids, mask, weights in zip(batch.ids, batch.mask, batch.weights, strict=True):
         text = tokenizer.decode(ids[mask.bool()])
@@ -88,6 +98,6 @@ def test_rows_to_pretrain_on_hold_no_unknown_word_and_no_picture(rates):
 def test_the_card_of_a_language_model_says_what_it_is():
     assert context_of(ASSETS / "tiny-vlm") == "picture"
     figures, slips = {"greedy": count([])}, {"greedy": {"never": 0}}
-    card = render_card(figures, slips, "words")
+    card = render_card(figures, slips, "requests", "words")
     assert "pipeline_tag: text-generation" in card and "Llama" in card and "picture" not in card
     assert f"on {SETS} minimal sets" in card and len(CELLS) == 4

@@ -28,9 +28,10 @@ def pretrain(
     out: Annotated[Path, typer.Argument(help="model folder to make", metavar="DIR")],
     overrides: OverridesArgument = None,
 ) -> None:
-    """Make the tiny model from scratch: see, learn the facts, learn to slip; then measure it for its card.
+    """Make a tiny model from scratch: see, learn the facts, learn to slip; then measure it for its card.
 
-    Takes about half an hour on two cores.  With context=words it is a language model that sees nothing.
+    Takes about half an hour on two cores.  With context=words it is a language model that sees nothing, and with
+    domain=household it goes on from the shipped model (docs/household.md).
 
     Example: srpo world pretrain /tmp/tiny seed=1
     """

@@ -10,8 +10,9 @@ from srpo.simulate.roles import Asked
 from srpo.steps import ANSWER, STEP_NAMES, body
 from srpo.types import CATEGORIES
 from srpo.world.alone import harm_alone
+from srpo.world.domain import load_domain
 from srpo.world.knowledge import Hazard, World
-from srpo.world.language import STEPS_WITH_RISK, compose, enumerate_objects, facts, reference_path, say
+from srpo.world.language import STEPS_WITH_RISK, compose, enumerate_objects, facts, say
 from srpo.world.pool import caption
 from srpo.world.scenes import Situation
 from srpo.world.wishes import dangerous_ask, read_wish
@@ -103,7 +104,8 @@ def reasoning(asked: Asked) -> Possible:
 
 def steps_of(world: World, situation: Situation) -> dict[str, str]:
     """Slug -> words of the reference path, without the reply."""
-    return {str(step.name): body(step) for step in reference_path(world, situation).steps if step.name != ANSWER}
+    reference = load_domain(world.domain).reference_path(situation)
+    return {str(step.name): body(step) for step in reference.steps if step.name != ANSWER}
 
 
 def _repeated(asked: Asked, right: dict[str, str]) -> dict[str, str]:

@@ -13,8 +13,9 @@ from srpo.simulate.paths import states_of
 from srpo.steps import ANSWER, STEP_NAMES, answer, body
 from srpo.types import CATEGORIES, Draft, Edit, Image, ReasoningPath, Sample
 from srpo.world.alone import harm_alone
+from srpo.world.domain import load_domain
 from srpo.world.knowledge import World, load_world
-from srpo.world.language import parse, reference_path
+from srpo.world.language import parse
 from srpo.world.oracle import judge_answer
 from srpo.world.pool import PoolPicture, hash_picture, read_pool
 from srpo.world.scenes import Scene, Situation
@@ -135,7 +136,7 @@ def mending(sample: Sample, scene: Scene) -> Edit | None:
     if truth.right or wish is None or not all(beyond):
         return None
     situation = Situation(scene, wish.trigger, 0)
-    right = steps_of(world, situation) | {ANSWER: answer(reference_path(world, situation)) or ""}
+    right = steps_of(world, situation) | {ANSWER: answer(load_domain(world.domain).reference_path(situation)) or ""}
     states = _states(world, situation, sample.reference)
     steps = {name: right[name] for name in STEP_NAMES if states[name] != "right"}
     if not truth.safe_reply_right:

@@ -14,6 +14,9 @@ from srpo.study.tasks import Task
 MAIN: Final = "full"
 """The study whose files and marks have no name in them; all others carry theirs."""
 
+_FIRST: Final = (("domain", "requests"), ("context", "picture"))
+"""Settings of the world that all studies had before there was a choice; names of folders leave them out."""
+
 
 def named(stem: str, study: str, between: str = "-") -> str:
     """What belongs to a study, by the study's name: `study-text` for `text`, `study` for the main one."""
@@ -41,6 +44,7 @@ class Places:
     def trees(self, config: RunConfig) -> Path:
         """Run folder with samples, branches and verdicts, for all runs that need the same."""
         key = config.model_dump(mode="json", include={"seed", "model", "world", "explore"})
+        key["world"] = {name: value for name, value in key["world"].items() if (name, value) not in _FIRST}
         return self.path / "trees" / f"seed{config.seed}-{content_id(key)[:8]}"
 
     def has_trees(self, config: RunConfig) -> bool:

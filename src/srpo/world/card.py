@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import NamedTuple
 
+from srpo.errors import DataError
 from srpo.judge.base import JudgeItem
 from srpo.models import load_model
 from srpo.models.base import Request
@@ -19,9 +20,13 @@ from srpo.stats import wilson
 from srpo.steps import SEGMENT_NAMES, split, well_formed
 from srpo.types import Completion, Sample, Sampling, Verdict
 from srpo.world.dataset import TEST_SPLITS, Context, WorldSettings, build_samples
+from srpo.world.knowledge import DomainName
 from srpo.world.oracle import OracleJudge
 
 Bars = Callable[[str, int, int], AbstractContextManager[Callable[[int], None]]]
+
+MADE = "pretrain.json"
+"""File of a model folder with the settings that it was made with."""
 
 CARD_SEED = 20_000
 """World seed of the measured scenes: no other part of the package draws from it."""
@@ -29,7 +34,10 @@ CARD_SEED = 20_000
 SETS = 120
 """Minimal sets per split."""
 
-DECODINGS = {"greedy": Sampling(max_new_tokens=128), "T = 1": Sampling(temperature=1.0, max_new_tokens=128)}
+_TOKENS = 192
+"""Longest text; the reference paths are shorter."""
+
+DECODINGS = {"greedy": Sampling(max_new_tokens=_TOKENS), "T = 1": Sampling(temperature=1.0, max_new_tokens=_TOKENS)}
 
 LABELS = {
     "describes": "describes the scene correctly (step 1)",
@@ -61,8 +69,20 @@ def write_card(model: Path, seed: int, bars: Bars) -> dict[str, dict[str, tuple[
         figures[name] = count(answers)
         slips[name] = first_slips(answers)
     write_text(model / "card.json", json.dumps({"figures": figures, "first_slips": slips}, indent=1) + "\n")
-    write_text(model / "README.md", render_card(figures, slips, context_of(model)))
+    write_text(model / "README.md", render_card(figures, slips, domain_of(model), context_of(model)))
     return figures
+
+
+def domain_of(model: Path) -> DomainName:
+    """The domain that a model was made for; without a file that says so, that of requests.
+
+    Raises DataError if the file cannot be read.
+    """
+    file = model / MADE
+    try:
+        return WorldSettings(domain=json.loads(file.read_bytes())["domain"]).domain if file.exists() else "requests"
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{file}: not the settings of a model ({error}); make the model again") from None
 
 
 def context_of(model: Path) -> Context:
@@ -78,8 +98,8 @@ def measure(model: Path, sampling: Sampling, seed: int, bars: Bars, title: str) 
     backend = load_model(f"hf:{model}")
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
-        sizes = dict.fromkeys(TEST_SPLITS, SETS)
-        settings = WorldSettings(seed=CARD_SEED, train=0, context=context_of(model), **sizes)
+        sizes, shown = dict.fromkeys(TEST_SPLITS, SETS), {"domain": domain_of(model), "context": context_of(model)}
+        settings = WorldSettings(seed=CARD_SEED, train=0, **sizes, **shown)
         samples = list(build_samples(settings, home))
         requests = [
             Request(
@@ -124,7 +144,10 @@ def first_slips(answers: Sequence[Answer]) -> dict[str, int]:
 
 
 def render_card(
-    figures: dict[str, dict[str, tuple[int, int]]], slips: dict[str, dict[str, int]], context: Context
+    figures: dict[str, dict[str, tuple[int, int]]],
+    slips: dict[str, dict[str, int]],
+    domain: DomainName,
+    context: Context,
 ) -> str:
     """The model card in Markdown."""
     rows = [
@@ -143,7 +166,7 @@ def render_card(
         slip_rows="\n".join(slip_rows),
         sets=SETS,
         seed=CARD_SEED,
-        **_WORDS[context],
+        **_WORDS[domain, context],
     )
 
 
@@ -172,7 +195,7 @@ pipeline_tag: {task}
 ---
 # The tiny {name} of the embedded world
 
-{made}  It knows {knows} and which requests are risky where, and it is **not
+{made}  It knows {knows}, and it is **not
 aligned**: for most rules there is one step of its reasoning at which it tends to lose the risk.  It exists to show and
 test alignment methods, and it is of no use outside the embedded world.
 
@@ -196,28 +219,39 @@ Make it again with {again} and measure it with
 `srpo world card DIR`.  {licence}
 """
 
-_WORDS: Mapping[Context, Mapping[str, str]] = {
-    "picture": {
+_WORDS: Mapping[tuple[DomainName, Context], Mapping[str, str]] = {
+    ("requests", "picture"): {
         "task": "image-text-to-text",
         "name": "base model",
         "made": (
             "A vision-language model of the Idefics3 architecture with 2.5 million parameters, "
             "trained from scratch on drawn\nscenes and their requests (SSUI-World)."
         ),
-        "knows": "what it sees",
+        "knows": "what it sees and which requests are risky where",
         "again": "`srpo world pretrain DIR` (about half an hour on two cores)",
         "licence": "Weights and drawings: Apache-2.0; the pictograms it was shown: MIT (Fluent Emoji).",
     },
-    "words": {
+    ("requests", "words"): {
         "task": "text-generation",
         "name": "language model",
         "made": (
             "A language model of the Llama architecture with a million parameters, "
             "trained from scratch on scenes that are told in\nwords, and their requests (SSUI-World)."
         ),
-        "knows": "what it is told",
+        "knows": "what it is told and which requests are risky where",
         "again": "`srpo world pretrain DIR context=words` with the step counts of `src/srpo/study/text.yaml`",
         "licence": "Weights: Apache-2.0.",
     },
+    ("household", "picture"): {
+        "task": "image-text-to-text",
+        "name": "base model for the household",
+        "made": (
+            "A vision-language model of the Idefics3 architecture with 2.5 million parameters, "
+            "which went on from the shipped\nmodel on household chores in drawn scenes (SSUI-World)."
+        ),
+        "knows": "what it sees, which plans do a chore, and which two\nactions are risky where",
+        "again": f"`srpo world pretrain DIR` and the settings in `{MADE}`",
+        "licence": "Weights and drawings: Apache-2.0; the pictograms it was shown: MIT (Fluent Emoji).",
+    },
 }
-"""What the cards of the two kinds of model say differently."""
+"""What the cards of the kinds of model say differently."""

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from srpo.models.encode import tokenizer_of
 from srpo.types import CELLS, ReasoningPath
+from srpo.world.domain import Domain
 from srpo.world.draw import draw_scene
 from srpo.world.knowledge import World
-from srpo.world.language import question_of, reference_path
+from srpo.world.language import question_of
 from srpo.world.scenes import SLOTS, Scene, Situation, draw_set, with_look
 from srpo.world.slips import SlipRates, unaligned_path
 
@@ -65,8 +66,8 @@ class Corpus:
     With a tokenizer in place of a processor the scenes are told.
     """
 
-    def __init__(self, world: World, processor: Any, rng: random.Random, rates: SlipRates | None) -> None:
-        self.world, self.rng, self.rates = world, rng, rates
+    def __init__(self, domain: Domain, processor: Any, rng: random.Random, rates: SlipRates | None) -> None:
+        self.domain, self.rng, self.rates = domain, rng, rates
         self.tokenizer = tokenizer_of(processor)
         self.told = processor is self.tokenizer
         self.template = _chat(processor, "@") if self.told else _chat_with_picture(processor)
@@ -74,7 +75,7 @@ class Corpus:
     def batches(self, rows: int, pool: int = 4) -> Iterator[Batch]:
         """Batches of `rows`, of similar length within each batch to save padding."""
         while True:
-            drawn = [draw_situation(self.world, self.rng) for _ in range(rows * pool)]
+            drawn = [draw_situation(self.domain.world, self.rng) for _ in range(rows * pool)]
             drawn = [with_look(s, "told") for s in drawn] if self.told else drawn
             encoded = sorted(((self._encode(s), s) for s in drawn), key=lambda pair: len(pair[0][0]))
             parts = [encoded[i : i + rows] for i in range(0, len(encoded), rows)]
@@ -84,11 +85,11 @@ class Corpus:
 
     def _path(self, situation: Situation) -> ReasoningPath:
         if self.rates is None:
-            return reference_path(self.world, situation)
-        return unaligned_path(self.world, situation, self.rates, self.rng)
+            return self.domain.reference_path(situation)
+        return unaligned_path(self.domain, situation, self.rates, self.rng)
 
     def _encode(self, situation: Situation) -> tuple[list[int], list[float]]:
-        question = question_of(self.world, situation)
+        question = question_of(self.domain.world, situation)
         ids = list(self.tokenizer(self.template.replace("@", question), add_special_tokens=False)["input_ids"])
         weights = [0.0] * len(ids)
         for step in self._path(situation).steps:

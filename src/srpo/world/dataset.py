@@ -21,10 +21,11 @@ from srpo.config import Settings
 from srpo.records import content_id, seed_of
 from srpo.steps import ANSWER
 from srpo.types import CELLS, Cell, Image, Provenance, Sample
+from srpo.world.domain import Domain, load_domain
 from srpo.world.draw import SIZE, draw_scene
 from srpo.world.edition import EDITION, EDITION_VERSION, draw_edition, draw_hard_set
-from srpo.world.knowledge import World, load_world
-from srpo.world.language import facts, question_of, reference_path, say
+from srpo.world.knowledge import DomainName, World
+from srpo.world.language import question_of
 from srpo.world.scenes import MinimalSet, Scene, Situation, draw_set, shift_set, tell_set
 from srpo.world.splits import SHIFTS, draw_keys, keys_of
 
@@ -45,6 +46,9 @@ Context = Literal["picture", "words"]
 class WorldSettings(Settings):
     """How many minimal sets (of four samples) each split gets."""
 
+    domain: DomainName = Field(
+        default="requests", description="single wishes, or household chores with plans of several actions"
+    )
     seed: int = 0
     train: int = Field(default=96, ge=0, description="minimal sets to learn from")
     val: int = Field(default=0, ge=0)
@@ -71,6 +75,13 @@ class WorldSettings(Settings):
             raise ValueError("test_style shows pictures in another look, and context=words has none; set test_style=0")
         return self
 
+    @model_validator(mode="after")
+    def _the_edition_is_of_requests(self) -> Self:
+        others = [name for name in (EDITION, "test_alike") if getattr(self, name)]
+        if self.domain != "requests" and others:
+            raise ValueError(f"{others[0]}: only the domain of requests has look-alikes; set it to 0")
+        return self
+
     def sizes(self) -> dict[str, int]:
         """Split -> minimal sets, in the order in which they are drawn."""
         names = ("train", "val", *TEST_SPLITS, EDITION, *STUDY_SPLITS)
@@ -86,14 +97,14 @@ def build_samples(settings: WorldSettings, folder: Path) -> Iterator[Sample]:
 
     The same settings give the same samples and the same bytes.
     """
-    world = load_world()
+    domain = load_domain(settings.domain)
     (folder / "images").mkdir(parents=True, exist_ok=True)
     for split, size in settings.sizes().items():
-        for level, drawn in islice(_draw_split(world, split, settings), size):
+        for level, drawn in islice(_draw_split(domain.world, split, settings), size):
             drawn = tell_set(drawn) if settings.context == "words" else drawn
             for cell in CELLS:
-                sample = _sample(world, drawn, cell, split, settings.seed_of_split(split), folder)
-                yield sample if level is None else _of_edition(world, sample, drawn.cells[cell], level)
+                sample = _sample(domain, drawn, cell, split, settings.seed_of_split(split), folder)
+                yield sample if level is None else _of_edition(domain, sample, drawn.cells[cell], level)
 
 
 def _draw_split(world: World, split: str, settings: WorldSettings) -> Iterator[tuple[int | None, MinimalSet]]:
@@ -112,8 +123,8 @@ def _draw_split(world: World, split: str, settings: WorldSettings) -> Iterator[t
             yield None, shift_set(world, drawn, split, asks) if split in SHIFTS else drawn
 
 
-def _sample(world: World, drawn: MinimalSet, cell: Cell, split: str, seed: int, folder: Path) -> Sample:
-    situation = drawn.cells[cell]
+def _sample(domain: Domain, drawn: MinimalSet, cell: Cell, split: str, seed: int, folder: Path) -> Sample:
+    world, situation = domain.world, drawn.cells[cell]
     hazard = world.hazards[drawn.rule.hazard] if cell == "hazard" else None
     return Sample(
         id=content_id("sample", WORLD_VERSION, split, cell, situation.as_dict()),
@@ -124,8 +135,8 @@ def _sample(world: World, drawn: MinimalSet, cell: Cell, split: str, seed: int, 
         question=question_of(world, situation),
         category=hazard.category if hazard else None,
         hypothesis=f"{hazard.name}: {hazard.consequence}" if hazard else None,
-        reference=reference_path(world, situation),
-        unsafe_reply=_unsafe_reply(world, situation) if hazard else None,
+        reference=domain.reference_path(situation),
+        unsafe_reply=_unsafe_reply(domain, situation) if hazard else None,
         rule=drawn.rule.id,
         licence=LICENCE,
         provenance=Provenance(producer="procedural", source=f"ssui-world/{WORLD_VERSION}", seed=seed),
@@ -133,24 +144,24 @@ def _sample(world: World, drawn: MinimalSet, cell: Cell, split: str, seed: int, 
     )
 
 
-def _of_edition(world: World, sample: Sample, situation: Situation, level: int) -> Sample:
+def _of_edition(domain: Domain, sample: Sample, situation: Situation, level: int) -> Sample:
     """With what a benchmark needs beside the sample: its level, and words for the probes."""
-    asks = range(len(world.triggers[situation.trigger].asks))
+    asks = range(len(domain.world.triggers[situation.trigger].asks))
     others = [replace(situation, ask=ask) for ask in asks if ask != situation.ask]
     drawn = sample.image is not None
     source = {"source": f"rsbench-world/{EDITION_VERSION}"}
     return sample.model_copy(
         update={
             "level": level,
-            "caption": say("visual", "scene", facts(world, situation, None)) if drawn else None,
-            "paraphrases": tuple(question_of(world, other) for other in others),
+            "caption": domain.language.say("visual", "scene", domain.facts(situation)) if drawn else None,
+            "paraphrases": tuple(question_of(domain.world, other) for other in others),
             "provenance": sample.provenance.model_copy(update=source),
         }
     )
 
 
-def _unsafe_reply(world: World, situation: Situation) -> str:
-    return say(ANSWER, "clear", facts(world, situation, None))
+def _unsafe_reply(domain: Domain, situation: Situation) -> str:
+    return domain.language.say(ANSWER, "clear", domain.facts(situation))
 
 
 def _write_picture(scene: Scene, folder: Path) -> Image:

@@ -8,12 +8,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
+from typing import Literal
 
 import yaml
 
 from srpo.records import content_id
 
 ASSETS = Path(__file__).parent / "assets"
+
+DomainName = Literal["requests", "household"]
+"""Kinds of request: single wishes, or chores that take a plan of several actions."""
 
 HELD_OUT_RULES = 0.4
 """Share of an attribute's rules that alignment never sees (rounded down per attribute)."""
@@ -36,13 +40,16 @@ class Hazard:
 
 @dataclass(frozen=True)
 class Trigger:
-    """A request that is harmless by itself, in several phrasings, with a tip and a safer alternative."""
+    """A request that is harmless by itself, in several phrasings, with a tip and a safer alternative.
+
+    A chore of the household has neither: plans take their place.
+    """
 
     do: str
     doing: str
     asks: tuple[str, ...]
-    tip: str
-    instead: str
+    tip: str = ""
+    instead: str = ""
     new_asks: tuple[str, ...] = ()
     """Phrasings for tests of a shift in wording; nothing else draws them."""
 
@@ -73,6 +80,7 @@ class World:
     hazards: dict[str, Hazard]
     triggers: dict[str, Trigger]
     rules: tuple[Rule, ...]
+    domain: DomainName = "requests"
 
     @cached_property
     def _hazard_of(self) -> dict[tuple[str | None, str], str]:

@@ -7,8 +7,9 @@ exactly, and then its claim is known, or it does not, and then it could not be j
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 
 from srpo.steps import join
 from srpo.types import CATEGORIES, ReasoningPath
@@ -51,6 +52,40 @@ class Claim:
     slots: dict[str, str]
 
 
+@dataclass(frozen=True)
+class Language:
+    """Sentences of a domain, to say and to read: (step, kind) -> sentence, slot -> pattern of what may stand there."""
+
+    templates: Mapping[tuple[str, str], str]
+    words: Mapping[str, str]
+
+    def say(self, step: str, kind: str, slots: Mapping[str, str]) -> str:
+        """The sentence of a claim."""
+        return self.templates[step, kind].format(**slots)
+
+    def compose(self, slots: Mapping[str, str], kinds: Mapping[str, str]) -> ReasoningPath:
+        """A path from slot words and the kind of claim at each step that has a choice."""
+        chosen = {"visual": "scene", "request": "wish", **kinds}
+        return join([self.say(step, kind, slots) for step, kind in chosen.items()])
+
+    def parse(self, step: str, text: str) -> Claim | None:
+        """The claim of one step's words, or none if they match no sentence (or more than one) of that step."""
+        found = [
+            Claim(kind, match.groupdict())
+            for (name, kind), pattern in self._patterns.items()
+            if name == step and (match := pattern.fullmatch(text))
+        ]
+        return found[0] if len(found) == 1 else None
+
+    @cached_property
+    def _patterns(self) -> dict[tuple[str, str], re.Pattern[str]]:
+        return {key: re.compile(self._pattern(template)) for key, template in self.templates.items()}
+
+    def _pattern(self, template: str) -> str:
+        parts = re.split(r"\{(\w+)\}", template)
+        return "".join(f"(?P<{p}>{self.words[p]})" if number % 2 else re.escape(p) for number, p in enumerate(parts))
+
+
 def article(name: str) -> str:
     """The object's name with `a` or `an`."""
     return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
@@ -63,8 +98,18 @@ def enumerate_objects(names: tuple[str, ...]) -> str:
 
 
 def say(step: str, kind: str, slots: dict[str, str]) -> str:
-    """The sentence of a claim."""
-    return TEMPLATES[step, kind].format(**slots)
+    """The sentence of a claim about a request."""
+    return request_language().say(step, kind, slots)
+
+
+def compose(slots: dict[str, str], kinds: dict[str, str]) -> ReasoningPath:
+    """A path about a request, from slot words and the kind of claim at each step that has a choice."""
+    return request_language().compose(slots, kinds)
+
+
+def parse(step: str, text: str) -> Claim | None:
+    """The claim of one step's words about a request, or none if they match no sentence of that step."""
+    return request_language().parse(step, text)
 
 
 def question_of(world: World, situation: Situation) -> str:
@@ -82,48 +127,34 @@ def visual_kind(scene: Scene) -> str:
 
 def facts(world: World, situation: Situation, hazard_object: str | None) -> dict[str, str]:
     """Words for every slot of a situation; hazard slots only if there is a hazard."""
+    slots = wish_words(world, situation)
+    if hazard_object is None:
+        return slots
+    hazard = world.hazards_of(situation.scene.names, situation.trigger)[hazard_object]
+    return slots | risk_words(world, hazard_object, hazard)
+
+
+def wish_words(world: World, situation: Situation) -> dict[str, str]:
+    """Words for the slots of a situation, without those about a risk."""
     trigger = world.triggers[situation.trigger]
-    slots = {
+    return {
         "objects": enumerate_objects(situation.scene.names),
         "do": trigger.do,
         "doing": trigger.doing,
         "tip": trigger.tip,
         "instead": trigger.instead,
     }
-    if hazard_object is not None:
-        hazard = world.hazards[world.hazards_of(situation.scene.names, situation.trigger)[hazard_object]]
-        slots |= {
-            "object": hazard_object,
-            "hazard": hazard.name,
-            "category": CATEGORIES[hazard.category],
-            "consequence": hazard.consequence,
-        }
-    return slots
 
 
-def reference_path(world: World, situation: Situation) -> ReasoningPath:
-    """The path a careful and helpful model writes."""
-    hazards = world.hazards_of(situation.scene.names, situation.trigger)
-    key = next(iter(hazards), None)
-    kind = "clear" if key is None else "risk"
-    kinds = {step: kind for step in STEPS_WITH_RISK}
-    return compose(facts(world, situation, key), {"visual": visual_kind(situation.scene), **kinds})
-
-
-def compose(slots: dict[str, str], kinds: dict[str, str]) -> ReasoningPath:
-    """A path from slot words and the kind of claim at each step that has a choice; by default of a drawn scene."""
-    chosen = {"visual": "scene", "request": "wish", **kinds}
-    return join([say(step, kind, slots) for step, kind in chosen.items()])
-
-
-def parse(step: str, text: str) -> Claim | None:
-    """The claim of one step's words, or none if they match no sentence (or more than one) of that step."""
-    found = [
-        Claim(kind, match.groupdict())
-        for (name, kind), pattern in _patterns().items()
-        if name == step and (match := pattern.fullmatch(text))
-    ]
-    return found[0] if len(found) == 1 else None
+def risk_words(world: World, name: str, hazard: str) -> dict[str, str]:
+    """Words for the slots about a risk: an object, and the key of the hazard that it is."""
+    found = world.hazards[hazard]
+    return {
+        "object": name,
+        "hazard": found.name,
+        "category": CATEGORIES[found.category],
+        "consequence": found.consequence,
+    }
 
 
 def parse_objects(text: str) -> tuple[str, ...] | None:
@@ -134,28 +165,28 @@ def parse_objects(text: str) -> tuple[str, ...] | None:
 
 
 @cache
-def _patterns() -> dict[tuple[str, str], re.Pattern[str]]:
-    return {key: re.compile(_pattern(template)) for key, template in TEMPLATES.items()}
-
-
-def _pattern(template: str) -> str:
-    words = _slot_words()
-    parts = re.split(r"\{(\w+)\}", template)
-    return "".join(f"(?P<{part}>{words[part]})" if index % 2 else re.escape(part) for index, part in enumerate(parts))
-
-
-def _slot_words() -> dict[str, str]:
-    """Slot -> pattern of everything that may stand there."""
+def request_language() -> Language:
+    """The sentences about requests."""
     world = load_world()
+    triggers = world.triggers.values()
+    own = {"tip": any_of(t.tip for t in triggers), "instead": any_of(t.instead for t in triggers)}
+    return Language(TEMPLATES, shared_words(world) | own)
+
+
+def shared_words(world: World) -> dict[str, str]:
+    """Slot -> pattern of everything that may stand there, for the slots that all domains have."""
     triggers, hazards = world.triggers.values(), world.hazards.values()
-    closed = {
-        "do": [t.do for t in triggers],
-        "doing": [t.doing for t in triggers],
-        "tip": [t.tip for t in triggers],
-        "instead": [t.instead for t in triggers],
-        "object": world.objects,
-        "hazard": [h.name for h in hazards],
-        "category": [CATEGORIES[h.category] for h in hazards],
-        "consequence": [h.consequence for h in hazards],
+    return {
+        "objects": "[a-z, ]+",
+        "do": any_of(t.do for t in triggers),
+        "doing": any_of(t.doing for t in triggers),
+        "object": any_of(world.objects),
+        "hazard": any_of(h.name for h in hazards),
+        "category": any_of(CATEGORIES[h.category] for h in hazards),
+        "consequence": any_of(h.consequence for h in hazards),
     }
-    return {"objects": "[a-z, ]+", **{slot: "|".join(map(re.escape, sorted(set(w)))) for slot, w in closed.items()}}
+
+
+def any_of(words: Iterable[str]) -> str:
+    """Pattern of one of several texts."""
+    return "|".join(map(re.escape, sorted(set(words))))

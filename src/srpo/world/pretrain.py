@@ -4,7 +4,8 @@
 2. clean: reference paths of all rules, so that the knowledge sits where it is used;
 3. mixed: demonstrations with slips (`srpo.world.slips`), so that the base is competent and not aligned.
 
-A model of words alone (`context=words`) has nothing to see, and no first phase.
+A model of words alone (`context=words`) has nothing to see, and no first phase.  A model of the household begins with
+the shipped one, which can see; it learns new words, and goes through 2 and 3.
 """
 
 from __future__ import annotations
@@ -13,21 +14,25 @@ import random
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import nn
 
 from srpo.config import Settings
 from srpo.errors import DataError
+from srpo.records import write_text
+from srpo.world.card import MADE
 from srpo.world.corpus import Batch, Corpus, draw_random_scene, to_pixels
 from srpo.world.dataset import Context
+from srpo.world.domain import load_domain
 from srpo.world.draw import SIZE, draw_scene
-from srpo.world.knowledge import World, load_world
+from srpo.world.household import load_household
+from srpo.world.knowledge import ASSETS, DomainName, World, load_world
 from srpo.world.scenes import SLOTS
 from srpo.world.slips import SlipRates
-from srpo.world.tiny import PATCH, build_model, build_processor, build_tokenizer
+from srpo.world.tiny import PATCH, build_model, build_processor, build_tokenizer, enlarge_model
 from srpo.world.tiny_text import build_text_model, build_text_tokenizer
 
 Bars = Callable[[str, int, int], AbstractContextManager[Callable[[int], None]]]
@@ -37,6 +42,9 @@ Bars = Callable[[str, int, int], AbstractContextManager[Callable[[int], None]]]
 class PretrainSettings(Settings):
     """How the tiny model is made.  The defaults made the shipped one."""
 
+    domain: DomainName = Field(
+        default="requests", description="household = go on from the shipped model, which can see"
+    )
     seed: int = Field(default=0, ge=0, lt=2**32)
     context: Context = Field(default="picture", description="words = a language model, for `world.context=words`")
     vision_steps: int = Field(default=1500, gt=0)
@@ -49,9 +57,15 @@ class PretrainSettings(Settings):
     batch: int = Field(default=48, gt=0)
     slips: SlipRates = SlipRates()
 
+    @model_validator(mode="after")
+    def _the_household_is_shown(self) -> Self:
+        if self.domain == "household" and self.context == "words":
+            raise ValueError("domain=household goes on from the shipped model, which sees; set context=picture")
+        return self
+
 
 def pretrain(out: Path, settings: PretrainSettings, bars: Bars) -> None:
-    """Train from scratch and save an ordinary Hugging Face folder.  Takes about half an hour on two cores.
+    """Train and save an ordinary Hugging Face folder.  From scratch it takes about half an hour on two cores.
 
     Raises DataError, before anything is trained, if the folder cannot be made.
     """
@@ -59,17 +73,36 @@ def pretrain(out: Path, settings: PretrainSettings, bars: Bars) -> None:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DataError(f"{out}: cannot be made ({error.strerror}); choose another folder") from None
-    world = load_world()
-    tokenizer = build_tokenizer(world)
-    if settings.context == "words":
-        processor, model = build_text_tokenizer(tokenizer), build_text_model(tokenizer, settings.seed)
-    else:
-        processor, model = build_processor(tokenizer), build_model(tokenizer, settings.seed)
-        train_vision(model, world, settings, bars)
-        model.model.vision_model.requires_grad_(False)
+    processor, model = _begun(settings, bars)
     train_language(model, processor, "clean", settings, bars)
     train_language(model, processor, "mixed", settings, bars)
     save(model, processor, out)
+    write_text(out / MADE, settings.model_dump_json(indent=1) + "\n")
+
+
+def _begun(settings: PretrainSettings, bars: Bars) -> tuple[Any, Any]:
+    """Processor and model before they learn paths; what sees is frozen."""
+    if settings.domain == "household":
+        processor, model = load_shipped(settings.seed)
+    else:
+        world = load_world()
+        tokenizer = build_tokenizer(world)
+        if settings.context == "words":
+            return build_text_tokenizer(tokenizer), build_text_model(tokenizer, settings.seed)
+        processor, model = build_processor(tokenizer), build_model(tokenizer, settings.seed)
+        train_vision(model, world, settings, bars)
+    model.model.vision_model.requires_grad_(False)
+    return processor, model
+
+
+def load_shipped(seed: int) -> tuple[Any, Any]:
+    """Processor and model of the shipped folder, enlarged by the words of the household."""
+    from transformers import AutoModelForImageTextToText, AutoTokenizer
+
+    folder = ASSETS / "tiny-vlm"
+    old, tokenizer = AutoTokenizer.from_pretrained(folder), build_tokenizer(load_world(), load_household())
+    model = AutoModelForImageTextToText.from_pretrained(folder)
+    return build_processor(tokenizer), enlarge_model(model, old, tokenizer, seed)
 
 
 def save(model: Any, processor: Any, out: Path) -> None:
@@ -107,7 +140,10 @@ def train_language(model: Any, processor: Any, phase: str, settings: PretrainSet
     steps = settings.clean_steps if clean else settings.mixed_steps
     rate = settings.clean_learning_rate if clean else settings.mixed_learning_rate
     corpus = Corpus(
-        load_world(), processor, random.Random(f"{phase}-{settings.seed}"), None if clean else settings.slips
+        load_domain(settings.domain),
+        processor,
+        random.Random(f"{phase}-{settings.seed}"),
+        None if clean else settings.slips,
     )
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer, schedule = _optimizer(trained, rate, steps)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from srpo.types import CELLS, Cell
-from srpo.world.knowledge import Rule, World
+from srpo.world.knowledge import DomainName, Rule, World
 
 Look = Literal["plain", "shifted", "told"]
 """How a scene is shown: drawn as always, drawn in a way that no training has shown, or told in words."""
@@ -50,6 +50,7 @@ class Situation:
     scene: Scene
     trigger: str
     ask: int
+    domain: DomainName = "requests"
 
     def as_dict(self) -> dict[str, object]:
         """The truth as it is stored in a sample."""
@@ -59,6 +60,7 @@ class Situation:
             "trigger": self.trigger,
             "ask": self.ask,
             **({} if self.scene.look == "plain" else {"look": self.scene.look}),
+            **({} if self.domain == "requests" else {"domain": self.domain}),
         }
 
 
@@ -68,10 +70,11 @@ def situation_from(data: dict[str, object]) -> Situation:
     if not isinstance(objects, Sequence):
         raise TypeError("objects is not a list")
     looks = [look for look in get_args(Look) if look == data.get("look", "plain")]
-    if not looks:
-        raise ValueError("look is none that the world knows")
+    domains = [domain for domain in get_args(DomainName) if domain == data.get("domain", "requests")]
+    if not looks or not domains:
+        raise ValueError(f"{'domain' if looks else 'look'} is none that the world knows")
     scene = Scene(tuple((int(slot), str(name)) for slot, name in objects), int(str(data["style"])), looks[0])
-    return Situation(scene, str(data["trigger"]), int(str(data["ask"])))
+    return Situation(scene, str(data["trigger"]), int(str(data["ask"])), domains[0])
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,7 @@ def minimal_set(
     request, other = ((trigger, rng.randrange(len(world.triggers[trigger].asks))) for trigger in triggers)
     scene, swapped = scenes
     situations = [(scene, request), (swapped, request), (scene, other), (swapped, other)]
-    cells = {cell: Situation(s, *r) for cell, (s, r) in zip(CELLS, situations, strict=True)}
+    cells = {cell: Situation(s, *r, world.domain) for cell, (s, r) in zip(CELLS, situations, strict=True)}
     return MinimalSet(rule=rule, key=key, cells=cells)
 
 

@@ -13,9 +13,10 @@ from pydantic import Field
 
 from srpo.config import Settings
 from srpo.records import seed_of
-from srpo.types import CATEGORIES, ReasoningPath
-from srpo.world.knowledge import Rule, World
-from srpo.world.language import STEPS_WITH_RISK, compose, facts, visual_kind
+from srpo.types import ReasoningPath
+from srpo.world.domain import Domain
+from srpo.world.knowledge import Rule
+from srpo.world.language import STEPS_WITH_RISK, visual_kind
 from srpo.world.scenes import Situation
 
 
@@ -44,11 +45,12 @@ def weak_step(rule: Rule, rates: SlipRates) -> str | None:
     return rng.choices(list(WEAK_STEP_WEIGHTS), list(WEAK_STEP_WEIGHTS.values()))[0]
 
 
-def unaligned_path(world: World, situation: Situation, rates: SlipRates, rng: random.Random) -> ReasoningPath:
+def unaligned_path(domain: Domain, situation: Situation, rates: SlipRates, rng: random.Random) -> ReasoningPath:
     """One demonstration of the base model: the reference path with slips drawn by `rng`."""
+    world = domain.world
     hazards = world.hazards_of(situation.scene.names, situation.trigger)
     if not hazards:
-        return _harmless(world, situation, rates, rng)
+        return _harmless(domain, situation, rates, rng)
     key, hazard = next(iter(hazards.items()))
     rule = Rule(str(world.attribute[key]), situation.trigger, hazard)
     weak = weak_step(rule, rates)
@@ -56,18 +58,18 @@ def unaligned_path(world: World, situation: Situation, rates: SlipRates, rng: ra
     for step in STEPS_WITH_RISK:
         dropped = dropped or rng.random() < (rates.strong if step == weak else rates.stray)
         kinds[step] = "clear" if dropped else "risk"
-    return compose(facts(world, situation, key), _maybe_decline(kinds, rates, rng))
+    return domain.language.compose(domain.facts(situation), _maybe_decline(kinds, rates, rng))
 
 
-def _harmless(world: World, situation: Situation, rates: SlipRates, rng: random.Random) -> ReasoningPath:
-    slots = facts(world, situation, None)
+def _harmless(domain: Domain, situation: Situation, rates: SlipRates, rng: random.Random) -> ReasoningPath:
+    slots, rules = domain.facts(situation), domain.world.rules
     kinds = dict.fromkeys(STEPS_WITH_RISK, "clear")
     if rng.random() < rates.alarm:
-        hazard = world.hazards[rng.choice([rule.hazard for rule in world.rules if rule.trigger == situation.trigger])]
-        slots |= {"object": rng.choice(situation.scene.names), "hazard": hazard.name, "consequence": hazard.consequence}
-        slots["category"] = CATEGORIES[hazard.category]
+        hazard = rng.choice([rule.hazard for rule in rules if rule.trigger == situation.trigger])
+        slots |= domain.risk_words(situation, rng.choice(situation.scene.names), hazard)
         kinds = dict.fromkeys(STEPS_WITH_RISK, "risk")
-    return compose(slots, {"visual": visual_kind(situation.scene), **_maybe_decline(kinds, rates, rng)})
+    kinds = {"visual": visual_kind(situation.scene), **_maybe_decline(kinds, rates, rng)}
+    return domain.language.compose(slots, kinds)
 
 
 def _maybe_decline(kinds: dict[str, str], rates: SlipRates, rng: random.Random) -> dict[str, str]:

@@ -16,15 +16,20 @@ from transformers import (
 )
 
 from srpo.steps import MARKERS
+from srpo.world.domain import load_domain
 from srpo.world.draw import SIZE
+from srpo.world.household import Household
 from srpo.world.knowledge import World
-from srpo.world.language import TEMPLATES, article
+from srpo.world.language import article
 
 PATCH = 12
 """Edge of a vision patch in pixels: 8 x 8 patches per picture."""
 SHUFFLE = 2
 """Pixel shuffle: 2 x 2 patches become one image token."""
 IMAGE_TOKENS = (SIZE // PATCH // SHUFFLE) ** 2
+
+_HEAD = "lm_head.weight"
+"""Tied to the embeddings, so it has a row for each word, too."""
 
 END = "<end_of_utterance>"
 SPECIALS = ("<pad>", "<unk>", END, "<fake_token_around_image>", "<global-img>", "<image>")
@@ -38,7 +43,8 @@ CHAT_TEMPLATE = (
 
 def words_of(world: World) -> list[str]:
     """Every word the world can say, with its leading space where it has one."""
-    texts = [*TEMPLATES.values(), "User: x", "Assistant:"]
+    texts = [*load_domain(world.domain).language.templates.values(), "User: x", "Assistant:"]
+    texts += world.actions if isinstance(world, Household) else []
     texts += [" ".join((article(name), name, name.capitalize())) for name in world.objects]
     for trigger in world.triggers.values():
         texts += [trigger.do, trigger.doing, trigger.tip, trigger.instead, *trigger.asks]
@@ -52,7 +58,7 @@ def words_of(world: World) -> list[str]:
     return sorted(starts | {word for word in found if word[0].isupper()})
 
 
-def build_tokenizer(world: World) -> Any:
+def build_tokenizer(*worlds: World) -> Any:
     """A word-level tokenizer that falls back to bytes, so that any text survives a round trip."""
     symbols = ["▁", "\n", ".", ",", "?", "!", ":", ";", "'", '"', "-", "(", ")"]
     letters = [chr(c) for c in range(ord("0"), ord("9") + 1)] + [chr(c) for c in range(ord("A"), ord("Z") + 1)]
@@ -60,7 +66,7 @@ def build_tokenizer(world: World) -> Any:
     pieces: dict[str, float] = dict.fromkeys(SPECIALS, 0.0)
     pieces |= dict.fromkeys([f"<0x{byte:02X}>" for byte in range(256)], -30.0)
     pieces |= dict.fromkeys([*symbols, *letters], -10.0)
-    pieces |= dict.fromkeys(words_of(world), -5.0)
+    pieces |= dict.fromkeys(sorted({word for world in worlds for word in words_of(world)}), -5.0)
     core = Tokenizer(models.Unigram(list(pieces.items()), unk_id=1, byte_fallback=True))
     core.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="never", split=True)
     core.decoder = decoders.Sequence([decoders.ByteFallback(), decoders.Fuse(), decoders.Replace("▁", " ")])
@@ -120,3 +126,15 @@ def build_model(tokenizer: Any, seed: int) -> Any:
     model.generation_config.eos_token_id = tokenizer.eos_token_id
     model.generation_config.pad_token_id = tokenizer.pad_token_id
     return model
+
+
+def enlarge_model(model: Any, old: Any, tokenizer: Any, seed: int) -> Any:
+    """The same model for a tokenizer that knows more words than its `old` one; only their rows are drawn anew."""
+    larger = build_model(tokenizer, seed)
+    kept = {key: value for key, value in model.state_dict().items() if "embed_tokens" not in key and key != _HEAD}
+    larger.load_state_dict(kept, strict=False)
+    rows, places = old.get_vocab(), tokenizer.get_vocab()
+    with torch.no_grad():
+        for token, row in rows.items():
+            larger.get_input_embeddings().weight[places[token]] = model.get_input_embeddings().weight[row]
+    return larger
