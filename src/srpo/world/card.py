@@ -216,7 +216,7 @@ _WORDS: Mapping[Context, Mapping[str, str]] = {
             "trained from scratch on scenes that are told in\nwords, and their requests (SSUI-World)."
         ),
         "knows": "what it is told",
-        "again": "`srpo world pretrain DIR context=words` with the step counts of `src/srpo/study/text.yaml`",
+        "again": "`srpo world pretrain DIR context=words` and the base's other settings in `src/srpo/study/text.yaml`,",
         "licence": "Weights: Apache-2.0.",
     },
 }
