@@ -239,7 +239,7 @@ _WORDS: Mapping[tuple[DomainName, Context], Mapping[str, str]] = {
             "trained from scratch on scenes that are told in\nwords, and their requests (SSUI-World)."
         ),
         "knows": "what it is told and which requests are risky where",
-        "again": "`srpo world pretrain DIR context=words` with the step counts of `src/srpo/study/text.yaml`",
+        "again": "`srpo world pretrain DIR context=words` and the base's other settings in `src/srpo/study/text.yaml`,",
         "licence": "Weights: Apache-2.0.",
     },
     ("household", "picture"): {
