@@ -146,7 +146,7 @@ def test_a_variant_that_is_no_method_is_named():
 
 def test_an_unknown_method_is_named():
     with pytest.raises(ValueError, match="no method 'ppo'"):
-        small_study(against="ppo")
+        small_study(against=("ppo",))
 
 
 def test_the_command_line_plans_and_writes(tmp_path, monkeypatch):

@@ -90,14 +90,16 @@ class StudySettings(Settings):
     sweep: Sweep = Sweep()
     methods: dict[str, Method] = Field(min_length=1)
     elsewhere: tuple[str, ...] = Field(default=(), description="methods for the bases after the first; all if empty")
-    against: str = Field(default="srpo", description="the method that all others are compared with")
+    against: tuple[str, ...] = Field(
+        default=("srpo",), min_length=1, description="methods that all others are compared with, a table for each"
+    )
     curve: Curve = Curve()
     ablations: dict[str, Ablation] = Field(default_factory=dict)
     guess_seconds: float = Field(default=420, gt=0, description="of a run, before one of its method has been measured")
 
     @model_validator(mode="after")
     def _names_are_known(self) -> Self:
-        named = [self.against, *self.curve.methods, *(m for a in self.ablations.values() for m in a.methods)]
+        named = [*self.against, *self.curve.methods, *(m for a in self.ablations.values() for m in a.methods)]
         named += [*self.elsewhere, *(method.rate_of for method in self.methods.values() if method.rate_of)]
         for name in named:
             if name not in self.methods:

@@ -76,7 +76,7 @@ def all_tables(read: Read) -> list[Table]:
     """Every table that has a row."""
     tables = [rates_table(read)]
     if read.methods:
-        tables += [verdict_table(read, decoding) for decoding in DECODINGS]
+        tables += [verdict_table(read, name, decoding) for name in read.study.against for decoding in DECODINGS]
         first = read.study.splits[0]
         tables += [figures_table(read, first, decoding) for decoding in DECODINGS]
         tables += [splits_table(read, decoding) for decoding in DECODINGS]
@@ -112,11 +112,11 @@ def _sweep_rate(read: Read, one: Tried, decoding: str) -> Rate | None:
     return rate_over(runs, read.results.items("sweep"), [View(s, decoding, HEADLINE) for s in read.study.sweep.splits])
 
 
-def verdict_table(read: Read, decoding: str) -> Table:
-    """The method of the study against all others, on the first split."""
+def verdict_table(read: Read, against: str, decoding: str) -> Table:
+    """A method against all others, on the first split."""
     view = View(read.study.splits[0], decoding, HEADLINE)
     benign = View(read.study.splits[0], decoding, "effective_benign")
-    own, against = read.methods.get(read.study.against), read.study.against
+    own = read.methods.get(against)
     others = [name for name in read.methods if name != against]
     rows = []
     if own is not None:
@@ -263,8 +263,9 @@ def tuning_table(read: Read, name: str) -> Table:
     for method in ablation.methods:
         swept = [t for t in sweep_tasks(read.study) if (t.method, t.rate) == (method, read.rates.get(method))]
         tasks = [t for t in ablation_tasks(read.study, read.rates) if (t.ablation, t.method) == (name, method)]
-        found = {**read.grouped(swept, lambda task: "as it is"), **read.grouped(tasks, lambda task: task.variant)}
-        for variant, runs in found.items() if len(found) > 1 else ():
+        tried = read.grouped(tasks, lambda task: task.variant)
+        found = {**read.grouped(swept, lambda task: "as it is"), **tried} if tried else {}
+        for variant, runs in found.items():
             views = {d: [View(split, d, HEADLINE) for split in read.study.sweep.splits] for d in DECODINGS}
             rates = [rate_over(runs, read.results.items("sweep"), of_decoding) for of_decoding in views.values()]
             last = [run.notes["reference_loss, last"] for run in runs if "reference_loss, last" in run.notes]
