@@ -8,7 +8,8 @@ import pytest
 from PIL import Image as Picture
 from report_rows import completion, example, minimal_set, png, result, sample
 
-from srpo.report import change_of, choose_examples, load_images, png_of
+from srpo.report import change_of, choose_examples, load_images
+from srpo.report.examples import png_of
 from srpo.report.examples import set_change
 from srpo.report.views import kind_of, output_of, sets_of
 from srpo.types import StepVerdict
