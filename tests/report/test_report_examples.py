@@ -9,8 +9,7 @@ from PIL import Image as Picture
 from report_rows import completion, example, minimal_set, png, result, sample
 
 from srpo.report import change_of, choose_examples, load_images
-from srpo.report.examples import png_of
-from srpo.report.examples import set_change
+from srpo.report.examples import png_of, set_change
 from srpo.report.views import kind_of, output_of, sets_of
 from srpo.types import StepVerdict
 
