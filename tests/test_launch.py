@@ -18,8 +18,9 @@ from run_files import ENVIRONMENT, call, command, copy_of, error_line, go, small
 from srpo.errors import ConfigError
 from srpo.launch import launch_arguments, shipped
 from srpo.processes import shared_update
+from srpo.run_config import TrainSettings
 from srpo.runs import RunFolder
-from srpo.training import last_checkpoint
+from srpo.training import last_checkpoint, training_arguments
 
 
 @pytest.fixture(scope="module")
@@ -150,3 +151,8 @@ def test_the_processes_build_zero3_from_our_file(monkeypatch):
     assert zero["stage"] == 3 and zero["stage3_gather_16bit_weights_on_model_save"] is True
     assert zero["offload_param"]["device"] == zero["offload_optimizer"]["device"] == "none"
     assert plugin.zero3_init_flag is False
+
+
+def test_bf16_needs_no_gpu(tmp_path):
+    arguments = training_arguments(TrainSettings(bf16=True), tmp_path, 0)
+    assert arguments.bf16 and arguments.use_cpu != torch.cuda.is_available()
