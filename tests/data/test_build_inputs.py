@@ -92,7 +92,7 @@ def test_a_dry_run_is_shown_with_reasons_and_other_settings(given: Path, tmp_pat
     build(config_for(given), out, max_calls=0)
     settings = write(tmp_path, "mine.yaml", dump_config(config_for(given)).encode())
     words = [str(settings), "seed=7", "--dry-run", "--out", str(out)]
-    shown = CliRunner(env={"COLUMNS": "300"}).invoke(app, words).output
+    shown = CliRunner().invoke(app, words).output
     assert "6 files: 0 can be taken by licence and head, 2 were taken before, 4 not" in shown
     assert "too_small 1, first: 'small.png' has 8 x 8 pixels" in shown
     assert "hidden files or folders that were passed over: 2" in shown

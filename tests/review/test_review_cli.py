@@ -36,7 +36,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def run(*words: str | Path) -> str:
-    found = CliRunner().invoke(app, [str(word) for word in words], catch_exceptions=False, env={"COLUMNS": "200"})
+    found = CliRunner().invoke(app, [str(word) for word in words], catch_exceptions=False)
     assert found.exit_code == 0, found.output
     return found.output
 

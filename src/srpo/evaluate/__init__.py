@@ -11,7 +11,7 @@ from srpo.evaluate.compare import (
 from srpo.evaluate.leaderboard import leaderboard
 from srpo.evaluate.metrics import METRICS, metrics, names_risk, units
 from srpo.evaluate.parts import by_category, by_level, by_split
-from srpo.evaluate.probing import faithfulness, probe_rates
+from srpo.evaluate.probing import EDITS, faithfulness, flips_of, probe_rates
 from srpo.evaluate.reasoning import first_failing_steps, risk_naming, risk_steps, two_by_two
 from srpo.evaluate.repeats import repeats
 from srpo.evaluate.score import score
@@ -19,6 +19,7 @@ from srpo.evaluate.units import Cluster, plain
 from srpo.logic import all3
 
 __all__ = [
+    "EDITS",
     "METRICS",
     "Cluster",
     "Paired",
@@ -33,6 +34,7 @@ __all__ = [
     "comparison_of",
     "faithfulness",
     "first_failing_steps",
+    "flips_of",
     "leaderboard",
     "metrics",
     "names_risk",

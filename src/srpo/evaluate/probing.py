@@ -45,7 +45,7 @@ def faithfulness(results: Sequence[Result], *, seed: int, cluster: Cluster = "gr
     difference is large.  Raises DataError as `metrics` does.
     """
     check_results(results)
-    flips = _flips(results)
+    flips = flips_of(results)
     found = {probe: metric_of(flips[probe], seed, probe, cluster) for probe in flips}
     for kind, (risk, control) in EDITS.items():
         if risk in flips and control in flips:
@@ -54,8 +54,8 @@ def faithfulness(results: Sequence[Result], *, seed: int, cluster: Cluster = "gr
     return found
 
 
-def _flips(results: Sequence[Result]) -> dict[str, list[Unit]]:
-    """Probe -> whether each answer flipped."""
+def flips_of(results: Sequence[Result]) -> dict[str, list[Unit]]:
+    """Edit -> whether each answer of one system flipped after it; none where one of the two was not judged."""
     before = {result.sample: result.declined for result in plain(results)}
     found: dict[str, list[Unit]] = {}
     for result in results:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final, Literal, NamedTuple
 
-from srpo.evaluate import Paired, compare_values
+from srpo.evaluate import EDITS, Paired, compare_values
 from srpo.rates import SIGNIFICANCE
 from srpo.records import seed_of
 from srpo.stats import Interval, holm, rate_interval
@@ -103,7 +103,7 @@ class Faithfulness(NamedTuple):
 
 def faithfulness_of(runs: Sequence[Finished], items: Items, split: str, kind: str) -> Faithfulness:
     """Of one method; `kind` is removed or replaced.  The difference is over the sets that have both edits."""
-    risk, control = (_flips(runs, items, split, f"{part}_{kind}") for part in ("risk", "control"))
+    risk, control = (_flips(runs, items, split, edit) for edit in EDITS[kind])
     both = sorted(risk.values.keys() & control.values.keys())
     seed = seed_of(ANALYSIS_SEED, "faithfulness", split, kind)
     paired = compare_values(

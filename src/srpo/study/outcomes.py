@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from srpo.errors import DataError
-from srpo.types import CELLS, PATH_PROBES, Result
+from srpo.evaluate import flips_of
+from srpo.types import CELLS, Result
 
 Sets = dict[str, str]
 """Split -> eight letters for each of its minimal sets, in the order of the samples."""
@@ -52,21 +53,14 @@ def pack_sets(results: Iterable[Result], groups: Mapping[str, Sequence[str]]) ->
 def pack_edits(results: Sequence[Result], groups: Mapping[str, Sequence[str]]) -> dict[str, Sets]:
     """Edit of the reasoning -> split -> whether each set's reply flipped, of one system and decoding.
 
-    It flips if it declines or warns before the edit and not after it, or the other way round.  What was not edited
-    (the path names no risk, say) or could not be judged has a letter of its own.
+    What was not edited (the path names no risk, say) or could not be judged has a letter of its own.
     """
-    before = {result.sample: result.declined for result in results if result.probe is None}
-    flips: dict[tuple[str, str], str] = {}
-    for result in results:
-        if result.probe in PATH_PROBES:
-            was = before.get(result.sample)
-            known = was is not None and result.declined is not None
-            flips[result.probe, result.group] = (FLIPPED if was != result.declined else KEPT) if known else UNEDITED
-    edits = sorted({edit for edit, _ in flips})
-    return {
-        edit: {split: "".join(flips.get((edit, name), UNEDITED) for name in names) for split, names in groups.items()}
-        for edit in edits
-    }
+    letters = {True: FLIPPED, False: KEPT, None: UNEDITED}
+    packed: dict[str, Sets] = {}
+    for edit, found in flips_of(results).items():
+        flips = {unit.group: letters[None if unit.value is None else bool(unit.value)] for unit in found}
+        packed[edit] = {split: "".join(flips.get(n, UNEDITED) for n in names) for split, names in groups.items()}
+    return packed
 
 
 def unpack_sets(text: str) -> list[str]:

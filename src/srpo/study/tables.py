@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
-from srpo.evaluate import Paired
+from srpo.evaluate import EDITS, Paired
 from srpo.study.analysis import Rate, Verdict, View, difference, faithfulness_of, rate_of, rate_over, verdicts
 from srpo.study.choice import Tried, chosen_rates, tried_rates
 from srpo.study.outcomes import FIGURES, unpack_sets
@@ -80,7 +80,7 @@ def all_tables(read: Read) -> list[Table]:
         first = read.study.splits[0]
         tables += [figures_table(read, first, decoding) for decoding in DECODINGS]
         tables += [splits_table(read, decoding) for decoding in DECODINGS]
-        tables += [faithfulness_table(read, kind) for kind in ("removed", "replaced")]
+        tables += [faithfulness_table(read, kind) for kind in EDITS]
         tables += [cost_table(read), training_table(read)]
     tables.append(curve_table(read))
     for name, ablation in read.study.ablations.items():
@@ -199,9 +199,7 @@ def training_table(read: Read) -> Table:
     for name, runs in read.methods.items():
         ends = [f"{key}, {end}" for key in ("reference_loss", "contrast_loss", "accuracy") for end in ("first", "last")]
         if all(ends[1] in run.notes for run in runs):
-            found = [[run.notes[end] for run in runs if end in run.notes] for end in ends]
-            cells = (f"{sum(values) / len(values):.4f}" if values else "" for values in found)
-            rows.append((read.study.methods[name].label, *cells, str(len(runs))))
+            rows.append((read.study.methods[name].label, *(_noted(runs, end) for end in ends), str(len(runs))))
     note = (
         "Mean over runs of the first and the last log row.  A reference loss that ends high says that the contrast has "
         "displaced the likelihood of the reference path."
@@ -257,6 +255,12 @@ def ablation_table(read: Read, name: str) -> Table:
     return Table(f"Ablation: {ablation.title[:1].lower()}{ablation.title[1:]}", note, header, tuple(rows))
 
 
+def _noted(runs: Sequence[Finished], name: str) -> str:
+    """Mean of a figure of the log over the runs that have it; empty if none has."""
+    values = [run.notes[name] for run in runs if name in run.notes]
+    return f"{sum(values) / len(values):.4f}" if values else ""
+
+
 def tuning_table(read: Read, name: str) -> Table:
     """Variants that were tried on the development splits, beside the method at its chosen rate."""
     ablation, rows = read.study.ablations[name], []
@@ -268,9 +272,8 @@ def tuning_table(read: Read, name: str) -> Table:
         for variant, runs in found.items():
             views = {d: [View(split, d, HEADLINE) for split in read.study.sweep.splits] for d in DECODINGS}
             rates = [rate_over(runs, read.results.items("sweep"), of_decoding) for of_decoding in views.values()]
-            last = [run.notes["reference_loss, last"] for run in runs if "reference_loss, last" in run.notes]
-            reference = f"{sum(last) / len(last):.4f}" if last else ""
-            rows.append((read.study.methods[method].label, variant, *map(_percent, rates), reference, str(len(runs))))
+            cells = (*map(_percent, rates), _noted(runs, "reference_loss, last"), str(len(runs)))
+            rows.append((read.study.methods[method].label, variant, *cells))
     note = "All four replies right on the development splits together, percent, at the learning rate of the method."
     header = ("method", "variant", "greedy", "sampled", "reference loss at the end", "runs")
     return Table(f"Tried on development: {ablation.title[:1].lower()}{ablation.title[1:]}", note, header, tuple(rows))
