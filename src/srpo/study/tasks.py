@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, Literal
 
 from srpo.study.settings import StudySettings
@@ -75,12 +75,14 @@ def ablation_tasks(study: StudySettings, chosen: Mapping[str, float]) -> Iterato
 
 
 def all_tasks(study: StudySettings, chosen: Mapping[str, float]) -> list[Task]:
-    """All runs that can be named now, in their order, each once."""
-    parts: Sequence[Iterator[Task]] = (
+    """All runs that can be named now, each once; what is chosen on development splits comes before the tests."""
+    ablations = list(ablation_tasks(study, chosen))
+    parts: Sequence[Iterable[Task]] = (
         sweep_tasks(study),
+        (task for task in ablations if task.purpose == "sweep"),
         main_tasks(study, chosen),
         curve_tasks(study, chosen),
-        ablation_tasks(study, chosen),
+        (task for task in ablations if task.purpose == "test"),
     )
     return list({task.id: task for part in parts for task in part}.values())
 
