@@ -132,10 +132,27 @@ def test_a_method_may_take_the_rate_of_another(tmp_path):
 
 
 def test_bases_after_the_first_have_the_methods_that_are_named():
-    study = small_study(bases={"shipped": {}, "second": {"seed": 1}}, elsewhere=("base", "srpo"))
-    found = [(t.base, t.method) for t in main_tasks(study, {"base": 0.0, "sft": 1e-4, "srpo": 1e-4}) if t.seed == 0]
-    assert [method for base, method in found if base == "shipped"] == ["base", "sft", "srpo"]
-    assert [method for base, method in found if base == "second"] == ["base", "srpo"]
+    own = {"methods": ("base", "srpo"), "seeds": (1,)}
+    study = small_study(bases={"shipped": {}, "second": {"seed": 1}}, elsewhere=own, seeds=(0, 1))
+    tasks = list(main_tasks(study, {"base": 0.0, "sft": 1e-4, "srpo": 1e-4}))
+    first = [(t.seed, t.method) for t in tasks if t.base == "shipped"]
+    assert first == [(seed, method) for seed in (0, 1) for method in ("base", "sft", "srpo")]
+    assert [(t.seed, t.method) for t in tasks if t.base == "second"] == [(1, "base"), (1, "srpo")]
+
+
+def test_ablations_come_seed_by_seed_and_those_of_development_before_the_tests():
+    both = {
+        "lambda": Ablation(title="A", methods=("srpo",), seeds=(0, 1), variants={"x": {}}),
+        "noise": Ablation(title="B", methods=("srpo",), seeds=(0, 1), variants={"y": {}}),
+        "beta": Ablation(title="C", methods=("srpo",), variants={"z": {}}, development=True),
+    }
+    tasks = all_tasks(small_study(ablations=both, seeds=(0,)), {"srpo": 1e-4})
+    named = [(task.purpose, task.seed, task.ablation) for task in tasks if task.ablation or task.purpose == "test"]
+    assert named == [
+        ("sweep", 100, "beta"),
+        ("test", 0, ""),
+        *(("test", seed, ablation) for seed in (0, 1) for ablation in ("lambda", "noise")),
+    ]
 
 
 def test_a_variant_that_is_no_method_is_named():
@@ -152,7 +169,7 @@ def test_an_unknown_method_is_named():
 def test_the_command_line_plans_and_writes(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     planned = CliRunner().invoke(app, ["study", "plan"])
-    assert planned.exit_code == 0 and "learning rates: 0 of 40 runs finished" in planned.output
+    assert planned.exit_code == 0 and "learning rates: 0 of 36 runs finished" in planned.output
     written = CliRunner().invoke(app, ["study", "tables", "--quick", "--page", "page.md"])
     assert written.exit_code == 0 and "No run is finished yet." in (tmp_path / "page.md").read_text()
     assert CliRunner().invoke(app, ["study", "run", "--minutes", "0"]).exit_code == 0

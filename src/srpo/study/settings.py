@@ -68,6 +68,13 @@ class Sweep(Settings):
     splits: tuple[str, ...] = ("val", "dev_rules")
 
 
+class Elsewhere(Settings):
+    """What is run on the bases after the first."""
+
+    methods: tuple[str, ...] = Field(default=(), description="all if empty")
+    seeds: tuple[int, ...] = Field(default=(), description="all if empty")
+
+
 class Curve(Settings):
     """Methods over numbers of updates."""
 
@@ -89,7 +96,7 @@ class StudySettings(Settings):
     splits: tuple[str, ...] = Field(min_length=1, description="that the tables show; the first one decides the verdict")
     sweep: Sweep = Sweep()
     methods: dict[str, Method] = Field(min_length=1)
-    elsewhere: tuple[str, ...] = Field(default=(), description="methods for the bases after the first; all if empty")
+    elsewhere: Elsewhere = Elsewhere()
     against: tuple[str, ...] = Field(
         default=("srpo",), min_length=1, description="methods that all others are compared with, a table for each"
     )
@@ -100,7 +107,7 @@ class StudySettings(Settings):
     @model_validator(mode="after")
     def _names_are_known(self) -> Self:
         named = [*self.against, *self.curve.methods, *(m for a in self.ablations.values() for m in a.methods)]
-        named += [*self.elsewhere, *(method.rate_of for method in self.methods.values() if method.rate_of)]
+        named += [*self.elsewhere.methods, *(method.rate_of for method in self.methods.values() if method.rate_of)]
         for name in named:
             if name not in self.methods:
                 raise ValueError(f"no method {name!r}; methods: {', '.join(self.methods)}")

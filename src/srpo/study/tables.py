@@ -274,7 +274,10 @@ def tuning_table(read: Read, name: str) -> Table:
             rates = [rate_over(runs, read.results.items("sweep"), of_decoding) for of_decoding in views.values()]
             cells = (*map(_percent, rates), _noted(runs, "reference_loss, last"), str(len(runs)))
             rows.append((read.study.methods[method].label, variant, *cells))
-    note = "All four replies right on the development splits together, percent, at the learning rate of the method."
+    note = (
+        "All four replies right on the development splits together, percent, at the learning rate of the method, "
+        "unless the variant names another."
+    )
     header = ("method", "variant", "greedy", "sampled", "reference loss at the end", "runs")
     return Table(f"Tried on development: {ablation.title[:1].lower()}{ablation.title[1:]}", note, header, tuple(rows))
 

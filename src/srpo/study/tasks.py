@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import product
+from operator import itemgetter
 from typing import Final, Literal
 
-from srpo.study.settings import StudySettings
+from srpo.study.settings import Elsewhere, StudySettings
 from srpo.types import Record
 
 Purpose = Literal["sweep", "test"]
@@ -46,8 +48,9 @@ def main_tasks(study: StudySettings, chosen: Mapping[str, float]) -> Iterator[Ta
     """Every method whose rate is chosen, base by base and seed by seed, so that early stops leave whole comparisons."""
     first = next(iter(study.bases))
     for base in study.bases:
-        names = study.elsewhere if base != first and study.elsewhere else tuple(study.methods)
-        for seed in study.seeds:
+        own = study.elsewhere if base != first else Elsewhere()
+        names = own.methods or tuple(study.methods)
+        for seed in own.seeds or study.seeds:
             yield from (_test(study, name, base, seed, chosen) for name in names if name in chosen)
 
 
@@ -62,16 +65,16 @@ def curve_tasks(study: StudySettings, chosen: Mapping[str, float]) -> Iterator[T
 
 
 def ablation_tasks(study: StudySettings, chosen: Mapping[str, float]) -> Iterator[Task]:
-    """Variants of methods, on the first base, with the rate of the method itself."""
-    base = next(iter(study.bases))
+    """Variants of methods, on the first base, with the rate of the method itself; all with one seed come first."""
+    base, tasks = next(iter(study.bases)), []
     for title, ablation in study.ablations.items():
         purpose = "sweep" if ablation.development else "test"
-        for seed in study.sweep.seeds if ablation.development else ablation.seeds:
-            for variant in ablation.variants:
-                for name in ablation.methods:
-                    if name in chosen:
-                        own = {"ablation": title, "variant": variant, "purpose": purpose}
-                        yield _test(study, name, base, seed, chosen).model_copy(update=own)
+        for place, seed in enumerate(study.sweep.seeds if ablation.development else ablation.seeds):
+            for variant, name in product(ablation.variants, ablation.methods):
+                if name in chosen:
+                    own = {"ablation": title, "variant": variant, "purpose": purpose}
+                    tasks.append((place, _test(study, name, base, seed, chosen).model_copy(update=own)))
+    yield from (task for _, task in sorted(tasks, key=itemgetter(0)))
 
 
 def all_tasks(study: StudySettings, chosen: Mapping[str, float]) -> list[Task]:
