@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -146,10 +147,15 @@ def _start(study: Study, job: Job) -> BaseProcess:
 
 
 def _report(study: Study, job: Job) -> None:
+    signal.signal(signal.SIGTERM, _stop)  # so that the time until a stop is counted
     try:
         do_job(study, job)
     except SrpoError as error:
         raise SystemExit(f"{job.name}: {error}") from None
+
+
+def _stop(number: int, frame: object) -> None:
+    raise SystemExit(128 + number)
 
 
 def _collect(running: dict[str, BaseProcess], failed: list[str], say: Callable[[str], None]) -> bool:

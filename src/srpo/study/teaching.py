@@ -55,6 +55,8 @@ def lesson_of(found: Explored, teaching: Teaching, seed: int) -> Lesson:
     elif teaching.whole_paths:
         kept = [with_whole_paths(tree) for tree in kept]
         contrasts = [contrast.model_copy(update={"prefix": 0}) for contrast in contrasts]
+    if teaching.parting:
+        kept, contrasts = _cut(kept, contrasts)
     if not kept:
         raise DataError(f"teaching {teaching.target}: no tree of {len(found.trees)} is left; sample more branches")
     return Lesson(tuple(kept), tuple(contrasts), found.samples, found.folder)
@@ -120,6 +122,45 @@ def against_reference(tree: Tree, outcomes: Mapping[int, Outcome]) -> tuple[Tree
         rejected = sorted(bad.values())
         contrasts += [Contrast(tree=tree.id, prefix=prefix, chosen=len(nodes) - 1, rejected=n) for n in rejected]
     return tree.model_copy(update={"nodes": tuple(nodes)}), contrasts
+
+
+def until_they_part(tree: Tree, contrasts: Sequence[Contrast]) -> tuple[Tree, list[Contrast]]:
+    """The tree with branches that end with the step in which the sides of a contrast part, and contrasts of these.
+
+    Ids are left out: training encodes what is left of a branch anew.  Equal branches are one, and so are equal contrasts.
+    """
+    nodes = [tree.nodes[index] for index in tree.trunk]
+    places: dict[Node, int] = {}
+    made: dict[tuple[int, int], Contrast] = {}
+    for contrast in contrasts:
+        sides = _first_difference(tree.nodes[contrast.chosen], tree.nodes[contrast.rejected])
+        chosen, rejected = (places.setdefault(side, len(nodes) + len(places)) for side in sides)
+        if chosen != rejected:
+            update = {"chosen": chosen, "rejected": rejected}
+            made.setdefault((chosen, rejected), contrast.model_copy(update=update))
+    return tree.model_copy(update={"nodes": (*nodes, *places)}), list(made.values())
+
+
+def _first_difference(chosen: Node, rejected: Node) -> tuple[Node, Node]:
+    """Both up to the first step that is not the same."""
+    own, other = ([step.text for step in split(node.text).steps] for node in (chosen, rejected))
+    same = next((i for i, (a, b) in enumerate(zip(own, other, strict=False)) if a != b), min(len(own), len(other)))
+    return _shortened(chosen, own[: same + 1], len(own)), _shortened(rejected, other[: same + 1], len(other))
+
+
+def _shortened(node: Node, steps: Sequence[str], all_steps: int) -> Node:
+    """The node with so many of its steps; only a whole text ends with the end token."""
+    finish = node.finish if len(steps) == all_steps else None
+    return node.model_copy(update={"text": "".join(steps), "token_ids": None, "seed": None, "finish": finish})
+
+
+def _cut(trees: Sequence[Tree], contrasts: Sequence[Contrast]) -> tuple[list[Tree], list[Contrast]]:
+    """All trees and contrasts, cut where the sides part."""
+    of_tree: dict[str, list[Contrast]] = {tree.id: [] for tree in trees}
+    for contrast in contrasts:
+        of_tree[contrast.tree].append(contrast)
+    made = [until_they_part(tree, of_tree[tree.id]) for tree in trees]
+    return [tree for tree, _ in made], [contrast for _, own in made for contrast in own]
 
 
 def _keeps(sample: Sample, benign_share: float) -> bool:
