@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from srpo.errors import DataError
+from srpo.explore import ContrastConfig
 from srpo.steps import split
+from srpo.study.labels import by_whole_paths
 from srpo.study.rows import labelled_rows, pair_rows, request_rows
 from srpo.study.settings import Teaching
-from srpo.study.teaching import Explored, lesson_of, with_whole_paths
+from srpo.study.teaching import Explored, lesson_of, until_they_part, with_whole_paths
 from srpo.study.trl import with_sampled_tokens
 from srpo.study.work import generated_tokens, notes_of, trained_tokens
 from srpo.types import Contrast, Node, Sample, Sampling, Tree, Verdict
@@ -103,6 +105,43 @@ def test_the_rest_of_the_reference_can_be_the_favourable_side(explored):
     assert [tree.walk(c.chosen) for c in own] == [reference, reference] and tree.prefix(12) == 2
     both = lesson_of(explored, Teaching(chosen="both"), 0)
     assert len(both.contrasts) == len(explored.contrasts) + len(lesson.contrasts)
+
+
+def test_branches_can_end_with_the_step_in_which_the_sides_part(explored):
+    steps = [step.text for step in explored.samples[explored.trees[0].sample].reference.steps]
+    wrong = [*steps[:3], "Step 4 - Intent and risk: Wrong.\n", *steps[4:]]
+    texts = (steps, wrong, [*wrong[:6], wrong[6] + " Bad."])
+    branches = [
+        Node(parent=None, text="".join(text), sampled=True, token_ids=(i,), finish="stop")
+        for i, text in enumerate(texts)
+    ]
+    tree = explored.trees[0].model_copy(update={"nodes": (*explored.trees[0].nodes[:7], *branches)})
+    pairs = ((7, 8), (7, 9), (8, 9))
+    contrasts = [Contrast(tree=tree.id, prefix=0, chosen=good, rejected=bad) for good, bad in pairs]
+    cut, made = until_they_part(tree, contrasts)
+    assert [(c.chosen, c.rejected) for c in made] == [(7, 8), (9, 10)]  # the first two are the same now
+    ends = ["".join(steps[:4]), "".join(wrong[:4]), "".join(wrong), "".join(wrong) + " Bad."]
+    assert [(node.text, node.finish, node.token_ids) for node in cut.nodes[7:]] == [
+        (text, finish, None) for text, finish in zip(ends, (None, None, "stop", "stop"), strict=True)
+    ]
+    lesson = lesson_of(explored, Teaching(parting=True), 0)
+    assert len(lesson.contrasts) == len(explored.contrasts)
+
+
+def test_a_favourable_branch_may_have_to_reason_well(explored):
+    tree = next(tree for tree in explored.trees if explored.samples[tree.sample].cell == "hazard")
+    sample = explored.samples[tree.sample]
+    steps = [step.text for step in sample.reference.steps]
+    other = next(s for s in explored.samples.values() if s.cell == "benign_both")
+    calm = [*steps[:3], *[step.text for step in other.reference.steps[3:6]], steps[6]]
+    texts = ("".join(steps), "".join(calm), "Final answer: ?")
+    branches = [Node(parent=None, text=text, sampled=True, finish="stop") for text in texts]
+    tree = tree.model_copy(update={"nodes": (*tree.nodes[:7], *branches)})
+    verdicts = {tree.id: [verdict(tree.id, node, True) for node in tree.branches]}
+    found = Explored({sample.id: sample}, [tree], verdicts, (), explored.folder)
+    whole = by_whole_paths(found, ContrastConfig(), 0)
+    assert [(v.safe, v.failure) for v in whole.verdicts[tree.id]] == [(True, None), (False, None), (None, "malformed")]
+    assert [(c.chosen, c.rejected) for c in whole.contrasts] == [(7, 8)]
 
 
 def test_harmless_cells_can_be_left_out(explored):

@@ -28,6 +28,9 @@ class Teaching(Settings):
     chosen: Literal["sampled", "reference", "both"] = Field(
         default="sampled", description="favourable side of a contrast: a sampled branch, or the rest of the reference"
     )
+    label: Literal["reply", "path"] = Field(
+        default="reply", description="what must be right in a favourable branch: its reply, or its reasoning too"
+    )
     parting: bool = Field(default=False, description="branches end with the step in which the two sides part")
     benign_share: float = Field(default=1.0, ge=0, le=1, description="of the harmless cells that are kept")
 

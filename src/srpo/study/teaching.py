@@ -127,7 +127,7 @@ def against_reference(tree: Tree, outcomes: Mapping[int, Outcome]) -> tuple[Tree
 def until_they_part(tree: Tree, contrasts: Sequence[Contrast]) -> tuple[Tree, list[Contrast]]:
     """The tree with branches that end with the step in which the sides of a contrast part, and contrasts of these.
 
-    Ids are left out: training encodes what is left of a branch anew.  Equal branches are one, and so are equal contrasts.
+    Ids are left out: training encodes what is left of a branch anew.  Equal branches are one, as are equal contrasts.
     """
     nodes = [tree.nodes[index] for index in tree.trunk]
     places: dict[Node, int] = {}

@@ -16,6 +16,7 @@ from srpo.run_config import BASE, TRAINED, RunConfig
 from srpo.runs import RunFolder, StageFiles
 from srpo.stages import run_stage
 from srpo.stages.watch import watched
+from srpo.study.labels import by_whole_paths
 from srpo.study.outcomes import Sets, pack_edits, pack_sets
 from srpo.study.places import Places
 from srpo.study.results import Cost, Finished, Items, Results, settings_of
@@ -137,7 +138,10 @@ def _train(run: RunFolder, config: RunConfig, method: Method) -> None:
             run_stage(run, config, stage, silent)
         return
     run_stage(run, config, "judge", silent)  # with another judge than the shared one
-    lesson = lesson_of(_explored(run, config), method.teaching, config.seed)
+    explored = _explored(run, config)
+    if method.teaching.label == "path":
+        explored = by_whole_paths(explored, config.contrasts, config.seed)
+    lesson = lesson_of(explored, method.teaching, config.seed)
     if method.trainer == "own":
         _train_own(run, config, lesson)
     else:

@@ -1,0 +1,52 @@
+"""Branches labelled by their reasoning as well as by their reply.
+
+SRPO labels a branch by its reply alone, so a reply that is right by chance makes wrong reasoning favourable.  Here the
+oracle reads the whole path, and what is wrong in either makes a branch unfavourable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from srpo.explore import ContrastConfig, build_contrasts
+from srpo.judge.base import JudgeItem
+from srpo.study.teaching import Explored
+from srpo.types import Tree, Verdict
+from srpo.world.oracle import OracleJudge
+
+
+def by_whole_paths(found: Explored, config: ContrastConfig, seed: int) -> Explored:
+    """The same trees with verdicts on whole paths, and the contrasts of these."""
+    verdicts = {tree.id: list(_whole_verdicts(found, tree)) for tree in found.trees}
+    contrasts = [
+        contrast
+        for tree in found.trees
+        for contrast in build_contrasts(tree, verdicts[tree.id], found.samples[tree.sample], config, seed=seed)[0]
+    ]
+    return replace(found, verdicts=verdicts, contrasts=contrasts)
+
+
+def _whole_verdicts(found: Explored, tree: Tree) -> Iterator[Verdict]:
+    """The verdicts on replies, unsafe where the reasoning is not right, failed where it cannot be read."""
+    replies = [verdict for verdict in found.verdicts.get(tree.id, ()) if verdict.node is not None]
+    items = [
+        JudgeItem(
+            subject=tree.id,
+            node=reply.node,
+            sample=found.samples[tree.sample],
+            folder=found.folder,
+            part="path",
+            text=tree.walk(reply.node),
+            truncated=tree.nodes[reply.node].finish == "length",
+        )
+        for reply in replies
+        if reply.node is not None
+    ]
+    for reply, path in zip(replies, OracleJudge().judge(items), strict=True):
+        if reply.failure is not None or (path.failure is None and path.safe and path.effective):
+            yield reply
+        elif path.failure is not None:
+            yield reply.model_copy(update={"safe": None, "effective": None, "failure": path.failure})
+        else:
+            yield reply.model_copy(update={"safe": False})
