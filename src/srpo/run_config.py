@@ -87,7 +87,7 @@ class TrainSettings(Settings):
     """Maps one to one onto `srpo.train.SRPOConfig`; what is not here keeps that class's default."""
 
     loss_type: Literal["srpo", "rpo", "orpo", "sft"] = "srpo"
-    contrast_lambda: float = Field(default=0.3, ge=0)
+    contrast_lambda: float = Field(default=0.03, ge=0)
     contrast_weight: Literal["contrast", "step"] = "contrast"
     max_contrasts: int = Field(default=8, gt=0, description="per tree and visit")
     max_length: int = Field(default=4096, gt=0, description="tokens, prompt included; longer branches are dropped")

@@ -77,7 +77,7 @@ def test_every_way_has_the_loss_of_the_trainer():
     for way in ways.values():
         way.step(model)
     pairs = [Pair(a, b, tree.branches[a - 1].prefix, 0, 0) for a, b in tree.contrasts]
-    expected = tree_loss(ways["flat"].logps[0], pairs).loss.item()
+    expected = tree_loss(ways["flat"].logps[0], pairs, "srpo", 0.3).loss.item()
     assert [way.loss for way in ways.values()] == pytest.approx([expected] * 3, abs=1e-9)
     assert len(ways["pairs"].passes[0]) == 1 + 3  # 6 contrasts, two at a time
     assert len(ways["flat"].passes[0]) == 1 + 3  # no two prefixes of 3 branches fit into 4 rows

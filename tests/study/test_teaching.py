@@ -16,6 +16,7 @@ from srpo.study.settings import Teaching
 from srpo.study.teaching import Explored, lesson_of, until_they_part, with_whole_paths
 from srpo.study.trl import with_sampled_tokens
 from srpo.study.work import generated_tokens, notes_of, trained_tokens
+from srpo.study.wrong import with_reference, with_wrong_references
 from srpo.types import Contrast, Node, Sample, Sampling, Tree, Verdict
 from srpo.world import WorldSettings, build_samples
 
@@ -142,6 +143,25 @@ def test_a_favourable_branch_may_have_to_reason_well(explored):
     whole = by_whole_paths(found, ContrastConfig(), 0)
     assert [(v.safe, v.failure) for v in whole.verdicts[tree.id]] == [(True, None), (False, None), (None, "malformed")]
     assert [(c.chosen, c.rejected) for c in whole.contrasts] == [(7, 8)]
+
+
+def test_a_reference_can_be_a_path_that_ended_badly(explored):
+    found = with_wrong_references(explored, 1.0, 0)
+    changed = [(old, new) for old, new in zip(explored.trees, found.trees, strict=True) if old != new]
+    assert [explored.samples[old.sample].cell for old, _ in changed] == ["hazard", "hazard"]
+    old, new = changed[0]
+    assert [node.text for node in new.nodes[:7]][-1] == old.nodes[6].text + " Bad."
+    # Only the reply differs, so all branches still follow the steps before it.
+    assert [new.walk(n) for n in new.branches] == [old.walk(n) for n in old.branches]
+    assert with_wrong_references(explored, 0.0, 0).trees == list(explored.trees)
+
+
+def test_branches_after_steps_that_a_wrong_reference_lacks_fall_away(explored):
+    tree = explored.trees[0]
+    steps = [node.text for node in tree.nodes[:7]]
+    new, places = with_reference(tree, (steps[0], "Step 2 - Textual request: Other.\n", *steps[2:]))
+    assert [new.prefix(node) for node in new.branches] == [0, 0] and places == {7: 7, 8: 8}
+    assert [new.walk(node) for node in new.branches] == [tree.walk(node) for node in tree.branches[:2]]
 
 
 def test_harmless_cells_can_be_left_out(explored):

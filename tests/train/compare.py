@@ -35,7 +35,7 @@ def score(layout: str, model: Any, processor: Any, data: TreeDataset) -> list[Pa
 
 def gradients(model: Any, logps: list[PathLogps], examples: list[TreeExample]) -> tuple[float, Gradients]:
     """The loss of the examples and its gradients."""
-    loss = sum(tree_loss(p, e.pairs).loss for p, e in zip(logps, examples, strict=True)) / len(examples)
+    loss = sum(tree_loss(p, e.pairs, "srpo", 0.3).loss for p, e in zip(logps, examples, strict=True)) / len(examples)
     model.zero_grad()
     loss.backward()
     return loss.item(), {n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None}

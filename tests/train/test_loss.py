@@ -144,14 +144,14 @@ def test_orpo_learns_the_chosen_path():
 
 
 def test_sft_and_a_tree_without_contrasts_have_the_reference_loss():
-    assert tree_loss(LOGPS, [PAIR], "sft").loss.item() == pytest.approx(1.0)
-    assert tree_loss(LOGPS, [], "srpo").loss.item() == pytest.approx(1.0)
+    assert tree_loss(LOGPS, [PAIR], "sft", 0.3).loss.item() == pytest.approx(1.0)
+    assert tree_loss(LOGPS, [], "srpo", 0.3).loss.item() == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize("loss_type", ["rpo", "orpo"])
 def test_without_contrasts_the_pair_losses_are_zero_with_a_graph(loss_type):
     reference = t(-1.0, -2.0, grad=True)
-    loss = tree_loss({0: reference}, [], loss_type).loss
+    loss = tree_loss({0: reference}, [], loss_type, 0.3).loss
     loss.backward()
     assert loss.item() == 0.0
     assert reference.grad.tolist() == [0.0, 0.0]
@@ -174,7 +174,7 @@ def test_which_contrasts_a_loss_can_use(loss_type, prefix, shared, able):
 
 def test_figures_of_a_tree():
     pairs = [PAIR, Pair(2, 1, prefix=1, prefix_tokens=2, shared=2)]
-    metrics = tree_loss(LOGPS, pairs).metrics
+    metrics = tree_loss(LOGPS, pairs, "srpo", 0.3).metrics
     assert metrics["accuracy"].item() == 0.5
     assert metrics["margin"].item() == pytest.approx(0.0)
     assert metrics["max_z"].item() == pytest.approx(-0.25)

@@ -55,7 +55,9 @@ def test_the_varlen_path_equals_segments_with_gradients(double, tmp_path):
         attend(model)
         model.zero_grad()
         logps = TreeScorer(None)(model, examples)
-        sum(tree_loss(paths, example.pairs).loss for paths, example in zip(logps, examples, strict=True)).backward()
+        sum(
+            tree_loss(paths, example.pairs, "srpo", 0.3).loss for paths, example in zip(logps, examples, strict=True)
+        ).backward()
         return logps, {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
 
     logps, gradients = run(use_segments)

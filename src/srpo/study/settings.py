@@ -32,6 +32,12 @@ class Teaching(Settings):
         default="reply", description="what must be right in a favourable branch: its reply, or its reasoning too"
     )
     parting: bool = Field(default=False, description="branches end with the step in which the two sides part")
+    wrong_references: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="share of the hazard cells that have a bad path of the base as reference",
+    )
     benign_share: float = Field(default=1.0, ge=0, le=1, description="of the harmless cells that are kept")
 
 

@@ -23,6 +23,7 @@ from srpo.study.results import Cost, Finished, Items, Results, settings_of
 from srpo.study.settings import Method, StudySettings, merge
 from srpo.study.tasks import Task
 from srpo.study.teaching import Explored, Lesson, lesson_of
+from srpo.study.wrong import with_wrong_references
 from srpo.systems import Start, base_path
 from srpo.types import PATH_PROBES, Completion, Result, Sample, Tree
 
@@ -141,6 +142,8 @@ def _train(run: RunFolder, config: RunConfig, method: Method) -> None:
     explored = _explored(run, config)
     if method.teaching.label == "path":
         explored = by_whole_paths(explored, config.contrasts, config.seed)
+    if method.teaching.wrong_references:
+        explored = with_wrong_references(explored, method.teaching.wrong_references, config.seed)
     lesson = lesson_of(explored, method.teaching, config.seed)
     if method.trainer == "own":
         _train_own(run, config, lesson)

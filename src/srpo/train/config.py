@@ -33,7 +33,7 @@ class SRPOConfig(TrainingArguments):  # type: ignore[misc]
         default="srpo",
         metadata={"help": "srpo, rpo (as in RPO's code), orpo (whole paths) or sft (reference path only)"},
     )
-    contrast_lambda: float = field(default=0.3, metadata={"help": "weight of the contrast loss"})
+    contrast_lambda: float = field(default=0.03, metadata={"help": "weight of the contrast loss"})
     contrast_weight: ContrastWeight = field(
         default="contrast", metadata={"help": "mean over contrasts, or first within each prefix (step)"}
     )

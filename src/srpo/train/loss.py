@@ -121,8 +121,8 @@ def usable(pair: Pair, shorter_tokens: int, loss_type: LossType) -> bool:
 def tree_loss(
     logps: Mapping[int, torch.Tensor],
     pairs: Sequence[Pair],
-    loss_type: LossType = "srpo",
-    contrast_lambda: float = 0.3,
+    loss_type: LossType,
+    contrast_lambda: float,
     contrast_weight: ContrastWeight = "contrast",
 ) -> LossOut:
     """Loss of one tree from the token log-probabilities of its paths.
