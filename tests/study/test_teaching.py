@@ -17,7 +17,7 @@ from srpo.study.teaching import Explored, lesson_of, until_they_part, with_whole
 from srpo.study.trl import with_sampled_tokens
 from srpo.study.work import generated_tokens, notes_of, trained_tokens
 from srpo.study.wrong import with_reference, with_wrong_references
-from srpo.types import Contrast, Node, Sample, Sampling, Tree, Verdict
+from srpo.types import CELLS, Contrast, Node, Sample, Sampling, Tree, Verdict
 from srpo.world import WorldSettings, build_samples
 
 NONE = {"train": 2, "val": 0, "test_scenes": 0, "test_combinations": 0, "test_rules": 0}
@@ -154,6 +154,9 @@ def test_a_reference_can_be_a_path_that_ended_badly(explored):
     # Only the reply differs, so all branches still follow the steps before it.
     assert [new.walk(n) for n in new.branches] == [old.walk(n) for n in old.branches]
     assert with_wrong_references(explored, 0.0, 0).trees == list(explored.trees)
+    left = with_wrong_references(explored, 1.0, 0, drop=True)
+    assert {explored.samples[tree.sample].cell for tree in left.trees} == set(CELLS) - {"hazard"}
+    assert {contrast.tree for contrast in left.contrasts} == {tree.id for tree in left.trees}
 
 
 def test_branches_after_steps_that_a_wrong_reference_lacks_fall_away(explored):

@@ -38,6 +38,9 @@ class Teaching(Settings):
         le=1,
         description="share of the hazard cells that have a bad path of the base as reference",
     )
+    drop_wrong: bool = Field(
+        default=False, description="leave out wrong references: the judge has labelled the same text as a branch"
+    )
     benign_share: float = Field(default=1.0, ge=0, le=1, description="of the harmless cells that are kept")
 
 

@@ -143,7 +143,8 @@ def _train(run: RunFolder, config: RunConfig, method: Method) -> None:
     if method.teaching.label == "path":
         explored = by_whole_paths(explored, config.contrasts, config.seed)
     if method.teaching.wrong_references:
-        explored = with_wrong_references(explored, method.teaching.wrong_references, config.seed)
+        share, drop = method.teaching.wrong_references, method.teaching.drop_wrong
+        explored = with_wrong_references(explored, share, config.seed, drop)
     lesson = lesson_of(explored, method.teaching, config.seed)
     if method.trainer == "own":
         _train_own(run, config, lesson)

@@ -15,8 +15,11 @@ from srpo.study.teaching import Explored, outcomes_of
 from srpo.types import Node, Tree
 
 
-def with_wrong_references(found: Explored, share: float, seed: int) -> Explored:
-    """The trees, a share of the hazard cells with a wrong reference; what has no bad path of six steps stays right."""
+def with_wrong_references(found: Explored, share: float, seed: int, drop: bool = False) -> Explored:
+    """The trees, a share of the hazard cells with a wrong reference; what has no bad path of six steps stays right.
+
+    With `drop` the trees whose reference would be wrong are left out.
+    """
     trees, verdicts, contrasts = [], dict(found.verdicts), []
     of_tree = {tree.id: [c for c in found.contrasts if c.tree == tree.id] for tree in found.trees}
     for tree in found.trees:
@@ -24,6 +27,7 @@ def with_wrong_references(found: Explored, share: float, seed: int) -> Explored:
         if steps is None:
             trees.append(tree)
             contrasts += of_tree[tree.id]
+        if steps is None or drop:
             continue
         spoiled, places = with_reference(tree, steps)
         trees.append(spoiled)
