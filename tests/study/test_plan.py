@@ -14,6 +14,7 @@ from srpo.study.schedule import work_off
 from srpo.study.settings import Ablation, Curve, Method, load_study, merge
 from srpo.study.tables import Read, all_tables
 from srpo.study.tasks import ablation_tasks, all_tasks, main_tasks, sweep_tasks
+from srpo.study.wanted import EVERYTHING, Wanted, parts_of
 from srpo.study.work import config_of
 
 
@@ -21,7 +22,7 @@ def test_one_mapping_is_laid_over_another():
     assert merge({"a": {"b": 1, "c": 2}, "d": 3}, {"a": {"b": 4}, "d": {}}) == {"a": {"b": 4, "c": 2}, "d": {}}
 
 
-@pytest.mark.parametrize("name", ["full", "quick", "text", "plans"])
+@pytest.mark.parametrize("name", ["full", "quick", "text", "plans", "wrong"])
 def test_shipped_studies_make_settings_for_every_run(name, tmp_path):
     settings = load_study(name)
     tasks = all_tasks(settings, dict.fromkeys(settings.methods, 1e-4))
@@ -80,7 +81,7 @@ def test_a_base_comes_first(tmp_path):
 
 def test_without_time_nothing_is_begun(tmp_path):
     said: list[str] = []
-    assert work_off(study_in(tmp_path), 2, 0.0, (), said.append) == []
+    assert work_off(study_in(tmp_path), 2, 0.0, EVERYTHING, said.append) == []
     assert said == []
 
 
@@ -88,11 +89,41 @@ def test_the_plan_in_words(tmp_path):
     study = study_in(tmp_path)
     keep(study, sweep_task("sft", 1e-4), [RIGHT, RIGHT], [MISSED, MISSED])
     lines = list(plan_lines(study))
-    assert lines[0] == "learning rates: 1 of 4 runs finished"
+    assert lines[0] == "rates: 1 of 4 runs finished"
     assert lines[1] == "methods: 0 of 6 runs finished, 4 wait for the learning rate of their method"
     assert lines[-1].startswith("about 0.8 hours of one core for 9 runs")  # 3 of 80 s, and 6 guessed
     with pytest.raises(DataError, match="no such method"):
-        list(plan_lines(study, ["nothing"]))
+        Wanted(methods=("nothing",)).check(study.settings)
+
+
+def test_parts_and_bases_can_be_asked_for(tmp_path):
+    curve = Curve(methods=("sft",), updates=(2,), seeds=(0,))
+    ablations = {"lambda": Ablation(title="A", methods=("srpo",), seeds=(0,), variants={"x": {}})}
+    study = study_in(
+        tmp_path, small_study(curve=curve, ablations=ablations, bases={"shipped": {}, "second": {"seed": 1}})
+    )
+    for method in ("sft", "srpo"):
+        for rate in (1e-4, 3e-4):
+            keep(study, sweep_task(method, rate), [RIGHT, RIGHT], [RIGHT, RIGHT])
+    ids = {
+        name: [task.id for task in study.missing(wanted)]
+        for name, wanted in {
+            "updates": Wanted(parts=("updates",)),
+            "lambda": Wanted(parts=("lambda",)),
+            "second": Wanted(parts=("methods",), methods=("srpo",), bases=("second",)),
+            "rates": Wanted(parts=("rates",)),
+        }.items()
+    }
+    assert ids == {
+        "updates": ["test-sft-shipped-seed0-rate1e-04-updates2"],
+        "lambda": ["test-srpo+lambda=x-shipped-seed0-rate1e-04-updates4"],
+        "second": [f"test-srpo-second-seed{seed}-rate1e-04-updates4" for seed in (0, 1)],
+        "rates": [],
+    }
+    assert parts_of(study.settings) == ("rates", "methods", "updates", "lambda")
+    for wanted, problem in ((Wanted(parts=("all",)), "--part all"), (Wanted(bases=("third",)), "--base third")):
+        with pytest.raises(DataError, match=problem):
+            wanted.check(study.settings)
 
 
 def test_curves_and_ablations_are_runs_of_their_own():
@@ -169,7 +200,7 @@ def test_an_unknown_method_is_named():
 def test_the_command_line_plans_and_writes(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     planned = CliRunner().invoke(app, ["study", "plan"])
-    assert planned.exit_code == 0 and "learning rates: 0 of 36 runs finished" in planned.output
+    assert planned.exit_code == 0 and "rates: 0 of 36 runs finished" in planned.output
     written = CliRunner().invoke(app, ["study", "tables", "--quick", "--page", "page.md"])
     assert written.exit_code == 0 and "No run is finished yet." in (tmp_path / "page.md").read_text()
     assert CliRunner().invoke(app, ["study", "run", "--minutes", "0"]).exit_code == 0

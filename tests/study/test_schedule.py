@@ -9,7 +9,8 @@ from study_files import RIGHT, keep, study_in
 
 from srpo.errors import DataError
 from srpo.study import schedule
-from srpo.study.schedule import Job, Study, check_only, work_off
+from srpo.study.schedule import Job, Study, work_off
+from srpo.study.wanted import EVERYTHING, Wanted
 from srpo.study.work import config_of
 
 
@@ -40,33 +41,33 @@ def pretend(monkeypatch: Any, failing: str = "") -> None:
 def test_all_is_done_in_its_order(tmp_path, monkeypatch):
     pretend(monkeypatch)
     study, said = study_in(tmp_path), []
-    assert work_off(study, 1, None, (), said.append) == []
+    assert work_off(study, 1, None, EVERYTHING, said.append) == []
     assert study.missing() == []
     begun = [line.split()[1] for line in said if line.startswith("begun")]
     assert begun[:5] == ["trees", "run", "run", "run", "run"]  # the sweep, on one set of branches
     assert begun.count("trees") == 3 and begun.count("run") == 4 + 6
-    assert work_off(study, 1, None, (), said.append) == [] and len(said) == 2 * len(begun)
+    assert work_off(study, 1, None, EVERYTHING, said.append) == [] and len(said) == 2 * len(begun)
 
 
 def test_only_some_methods(tmp_path, monkeypatch):
     pretend(monkeypatch)
     study = study_in(tmp_path)
-    work_off(study, 2, None, ["sft"], lambda line: None)
+    work_off(study, 2, None, Wanted(methods=("sft",)), lambda line: None)
     assert {task.method for task in study.missing()} == {"base", "srpo"}
     with pytest.raises(DataError, match="no such method"):
-        check_only(study.settings, ["ppo"])
+        Wanted(methods=("ppo",)).check(study.settings)
 
 
 def test_what_fails_is_named_and_the_rest_goes_on(tmp_path, monkeypatch):
     pretend(monkeypatch, failing="test-sft-shipped-seed0")
     study = study_in(tmp_path)
-    assert work_off(study, 2, None, (), lambda line: None) == ["test-sft-shipped-seed0-rate1e-04-updates4"]
+    assert work_off(study, 2, None, EVERYTHING, lambda line: None) == ["test-sft-shipped-seed0-rate1e-04-updates4"]
     assert [task.id for task in study.missing()] == ["test-sft-shipped-seed0-rate1e-04-updates4"]
 
 
 def test_without_branches_nothing_that_needs_them_is_begun(tmp_path, monkeypatch):
     pretend(monkeypatch, failing="seed100-")
     study = study_in(tmp_path)
-    failed = work_off(study, 1, None, (), lambda line: None)
+    failed = work_off(study, 1, None, EVERYTHING, lambda line: None)
     assert len(failed) == 1 and failed[0].startswith("seed100-")
     assert {task.purpose for task in study.missing()} == {"sweep"}  # the base alone needs no rate

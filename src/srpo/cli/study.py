@@ -12,6 +12,7 @@ from srpo.errors import ModelError
 
 if TYPE_CHECKING:
     from srpo.study.schedule import Study
+    from srpo.study.wanted import Wanted
 
 app = typer.Typer(no_args_is_help=True, help="Many methods on the embedded world, side by side; resumable run by run.")
 
@@ -24,23 +25,31 @@ _ResultsOption = Annotated[
 ]
 _WorkOption = Annotated[Path | None, typer.Option("--work", help="folder of bases and shared branches", metavar="DIR")]
 _OnlyOption = Annotated[list[str] | None, typer.Option("--only", help="method; may be given often", metavar="METHOD")]
+_PartOption = Annotated[
+    list[str] | None,
+    typer.Option("--part", help="rates, methods, updates or an ablation; may be given often", metavar="PART"),
+]
+_BaseOption = Annotated[list[str] | None, typer.Option("--base", help="base; may be given often", metavar="BASE")]
 
 
 @app.command()
-def plan(
+def plan(  # noqa: PLR0913  # one parameter per option
     study: _StudyOption = "full",
     quick: _QuickOption = False,
     results: _ResultsOption = None,
     work: _WorkOption = None,
     only: _OnlyOption = None,
+    part: _PartOption = None,
+    base: _BaseOption = None,
 ) -> None:
     """Print what is finished and what is to be done, with the time it is likely to take.
 
-    Example: srpo study plan
+    Example: srpo study plan --part updates
     """
     from srpo.study.planning import plan_lines
 
-    for line in plan_lines(_study(study, quick, results, work), only or ()):
+    found = _study(study, quick, results, work)
+    for line in plan_lines(found, _wanted(found, only, part, base)):
         say(line)
 
 
@@ -51,15 +60,19 @@ def run(  # noqa: PLR0913  # one parameter per option
     results: _ResultsOption = None,
     work: _WorkOption = None,
     only: _OnlyOption = None,
+    part: _PartOption = None,
+    base: _BaseOption = None,
     minutes: Annotated[float | None, typer.Option(help="begin nothing that takes longer than this", min=0)] = None,
     jobs: Annotated[int, typer.Option(help="processes of one thread each", min=1)] = 2,
 ) -> None:
-    """Do what is missing; give it again to go on.  Example: srpo study run --minutes 120 --jobs 2"""
-    from srpo.study.schedule import check_only, work_off
+    """Do what is missing; give it again to go on.
+
+    Example: srpo study run --minutes 120 --jobs 2 --only sft --only srpo
+    """
+    from srpo.study.schedule import work_off
 
     found = _study(study, quick, results, work)
-    check_only(found.settings, only or ())
-    failed = work_off(found, jobs, minutes, only or (), say)
+    failed = work_off(found, jobs, minutes, _wanted(found, only, part, base), say)
     if failed:
         raise ModelError(f"failed: {', '.join(failed)}; the reasons stand above, the others are kept, run it again")
     say(f"figures in {found.results.path}")
@@ -79,6 +92,15 @@ def tables(
     target = page or (found.results.path / "study.md" if quick else _PAGE)
     write_page(found, target, _name(study, quick))
     say(f"tables in {target}")
+
+
+def _wanted(study: Study, only: list[str] | None, part: list[str] | None, base: list[str] | None) -> Wanted:
+    """What was asked for.  Raises DataError if a name is none of the study's."""
+    from srpo.study.wanted import Wanted
+
+    wanted = Wanted(tuple(only or ()), tuple(part or ()), tuple(base or ()))
+    wanted.check(study.settings)
+    return wanted
 
 
 def _name(study: str, quick: bool) -> str:

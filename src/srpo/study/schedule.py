@@ -6,18 +6,19 @@ import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from statistics import fmean
 from typing import Final, Literal
 
-from srpo.errors import DataError, SrpoError
+from srpo.errors import SrpoError
 from srpo.study.choice import chosen_rates
 from srpo.study.places import Places
 from srpo.study.results import Results
 from srpo.study.settings import StudySettings
 from srpo.study.tasks import Task, all_tasks
+from srpo.study.wanted import EVERYTHING, Wanted
 from srpo.study.work import config_of, do_run, make_base, make_trees
 
 Kind = Literal["base", "trees", "run"]
@@ -49,15 +50,15 @@ class Study:
     places: Places
     results: Results
 
-    def missing(self, only: Sequence[str] = ()) -> list[Task]:
-        """Runs that can be named and are not finished; `only` names methods."""
+    def missing(self, wanted: Wanted = EVERYTHING) -> list[Task]:
+        """Runs that are asked for, can be named and are not finished."""
         tasks = all_tasks(self.settings, chosen_rates(self.settings, self.results))
-        return [task for task in tasks if not self.results.has(task) and (not only or task.method in only)]
+        return [task for task in tasks if wanted.has(self.settings, task) and not self.results.has(task)]
 
-    def jobs(self, only: Sequence[str] = ()) -> Iterator[Job]:
+    def jobs(self, wanted: Wanted = EVERYTHING) -> Iterator[Job]:
         """What the missing runs need, in their order, each once; what waits for something else comes after it."""
         seen: set[str] = set()
-        for task in self.missing(only):
+        for task in self.missing(wanted):
             for job in self._needs(task):
                 if job.name not in seen:
                     seen.add(job.name)
@@ -98,9 +99,7 @@ def do_job(study: Study, job: Job) -> None:
         do_run(study.settings, job.task, study.places, study.results)
 
 
-def work_off(
-    study: Study, jobs: int, minutes: float | None, only: Sequence[str], say: Callable[[str], None]
-) -> list[str]:
+def work_off(study: Study, jobs: int, minutes: float | None, wanted: Wanted, say: Callable[[str], None]) -> list[str]:
     """Do what is missing in `jobs` processes, and return the names of what failed.
 
     After `minutes` nothing new is begun, and what is likely to take longer is not begun before; what runs is finished.
@@ -115,7 +114,7 @@ def work_off(
         while True:
             look = _collect(running, failed, say) or look
             if look and len(running) < jobs:
-                job = _next(study, only, {*running, *failed}, end)
+                job = _next(study, wanted, {*running, *failed}, end)
                 if job is not None:
                     running[job.name] = _start(study, job)
                     say(f"begun: {job.kind} {job.name}")
@@ -130,9 +129,9 @@ def work_off(
             process.join()
 
 
-def _next(study: Study, only: Sequence[str], taken: set[str], end: float | None) -> Job | None:
+def _next(study: Study, wanted: Wanted, taken: set[str], end: float | None) -> Job | None:
     """The first job that is not taken and fits into the time that is left."""
-    for job in study.jobs(only):
+    for job in study.jobs(wanted):
         if job.name not in taken:
             fits = end is None or time.monotonic() + study.seconds(job) <= end
             return job if fits else None
@@ -170,10 +169,3 @@ def _collect(running: dict[str, BaseProcess], failed: list[str], say: Callable[[
             failed.append(name)
         say(f"{'failed' if process.exitcode else 'done'}: {name}")
     return len(running) < before
-
-
-def check_only(study: StudySettings, only: Sequence[str]) -> None:
-    """Raises DataError if a name is none of the study's methods."""
-    for name in only:
-        if name not in study.methods:
-            raise DataError(f"--only {name}: no such method; methods: {', '.join(study.methods)}")
