@@ -272,13 +272,15 @@ def tuning_table(read: Read, name: str) -> Table:
         for variant, runs in found.items():
             views = {d: [View(split, d, HEADLINE) for split in read.study.sweep.splits] for d in DECODINGS}
             rates = [rate_over(runs, read.results.items("sweep"), of_decoding) for of_decoding in views.values()]
-            cells = (*map(_percent, rates), _noted(runs, "reference_loss, last"), str(len(runs)))
+            noted = (_noted(runs, name) for name in ("reference_loss, last", "accuracy, last"))
+            cells = (*map(_percent, rates), *noted, str(len(runs)))
             rows.append((read.study.methods[method].label, variant, *cells))
     note = (
         "All four replies right on the development splits together, percent, at the learning rate of the method, "
         "unless the variant names another."
     )
-    header = ("method", "variant", "greedy", "sampled", "reference loss at the end", "runs")
+    last = ("reference loss at the end", "accuracy of contrasts at the end")
+    header = ("method", "variant", "greedy", "sampled", *last, "runs")
     return Table(f"Tried on development: {ablation.title[:1].lower()}{ablation.title[1:]}", note, header, tuple(rows))
 
 
