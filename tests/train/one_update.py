@@ -52,6 +52,7 @@ def updates(
     data = tiny.dataset(own, processor.tokenizer, 3, low=20, high=60)
     args = SRPOConfig(
         output_dir=str(own),
+        contrast_lambda=0.3,
         per_device_train_batch_size=together,
         gradient_accumulation_steps=4 // world // together,
         max_steps=2,

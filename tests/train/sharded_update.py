@@ -32,6 +32,7 @@ def main(folder: Path, adapters: bool, resume: bool) -> None:
     pictures.mkdir(parents=True, exist_ok=True)
     args = SRPOConfig(
         output_dir=str(folder),
+        contrast_lambda=0.3,
         per_device_train_batch_size=1,
         gradient_accumulation_steps=4 // world,
         max_steps=3,

@@ -23,6 +23,7 @@ def settings(folder: Path, **changes: Any) -> SRPOConfig:
         "disable_tqdm": True,
         "use_cpu": True,
         "max_contrasts": 2,
+        "contrast_lambda": 0.3,
     }
     return SRPOConfig(**defaults | changes)
 
