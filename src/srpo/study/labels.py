@@ -29,21 +29,20 @@ def by_whole_paths(found: Explored, config: ContrastConfig, seed: int) -> Explor
 
 def _whole_verdicts(found: Explored, tree: Tree) -> Iterator[Verdict]:
     """The verdicts on replies, unsafe where the reasoning is not right, failed where it cannot be read."""
-    replies = [verdict for verdict in found.verdicts.get(tree.id, ()) if verdict.node is not None]
+    replies = {verdict.node: verdict for verdict in found.verdicts.get(tree.id, ()) if verdict.node is not None}
     items = [
         JudgeItem(
             subject=tree.id,
-            node=reply.node,
+            node=node,
             sample=found.samples[tree.sample],
             folder=found.folder,
             part="path",
-            text=tree.walk(reply.node),
-            truncated=tree.nodes[reply.node].finish == "length",
+            text=tree.walk(node),
+            truncated=tree.nodes[node].finish == "length",
         )
-        for reply in replies
-        if reply.node is not None
+        for node in replies
     ]
-    for reply, path in zip(replies, OracleJudge().judge(items), strict=True):
+    for reply, path in zip(replies.values(), OracleJudge().judge(items), strict=True):
         if reply.failure is not None or (path.failure is None and path.safe and path.effective):
             yield reply
         elif path.failure is not None:

@@ -43,6 +43,12 @@ class Teaching(Settings):
     )
     benign_share: float = Field(default=1.0, ge=0, le=1, description="of the harmless cells that are kept")
 
+    @model_validator(mode="after")
+    def _what_is_dropped_is_wrong(self) -> Self:
+        if self.drop_wrong and not self.wrong_references:
+            raise ValueError("drop_wrong without wrong_references would drop nothing; set a share of wrong references")
+        return self
+
 
 class Method(Settings):
     """A way to make a model out of a base."""
