@@ -65,7 +65,7 @@ def test_only_branches_of_drawn_contrasts_are_packed(change, collator):
     collator.max_contrasts = 1
     example = collator.encode(change()[0])
     assert len(example.pairs) == 1
-    assert len(example.rows[0].spans) == 2
+    assert [path.path for path in example.rows[0].scored] == [0, 1, 2]
 
 
 def test_draws_depend_on_seed_epoch_and_tree_alone(processor, collator, tmp_path):
@@ -89,7 +89,7 @@ def test_over_long_branches_are_dropped_whole_and_counted(change, collator):
     tight = collator.encode(data[0])
     assert (free.dropped, tight.dropped) == ((), (8,))
     assert [p.prefix for p in tight.pairs] == [1, 2, 3]
-    assert len(tight.rows[0].spans) == 6
+    assert len(tight.rows[0].scored) == 1 + 6
 
 
 def test_a_reference_path_that_is_too_long_is_an_error(change, collator):

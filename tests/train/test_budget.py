@@ -41,13 +41,12 @@ def texts(rows: tuple[Row, ...]) -> dict[int, tuple[int, ...]]:
     """Ids of every path from the prompt on, by number, and the tokens that are scored."""
     found = {}
     for row in rows:
-        spans = iter(row.spans)
         for path in row.scored:
-            span = None if path.path == REFERENCE else next(spans)
-            ids = row.ids[: row.trunk] if span is None else row.ids[: span.fork] + row.ids[span.start : span.end]
-            assert [row.ids[read + 1] for read in path.reads[1:]] == list(path.targets[1:])
-            assert ids[-len(path.targets) :] == path.targets and path.reads[0] == len(ids) - len(path.targets) - 1
-            found[path.path] = ids
+            start = row.trunk - len(path.targets) if path.path == REFERENCE else path.reads[0] + 1
+            # Each token is read from where the one before it stands.
+            assert [row.ids[read] for read in path.reads[1:]] == list(path.targets[:-1])
+            assert path.reads[0] == start - 1 < row.trunk
+            found[path.path] = row.ids[:start] + path.targets
     return found
 
 
@@ -81,7 +80,7 @@ def test_what_fits_stays_as_it_is(example):
 
 
 def test_a_split_tree_repeats_prefixes_and_nothing_else():
-    branches = [Branch(p, (50 + p,) * 10) for p in (0, 0, 3, 3)]
+    branches = [Branch(p, (50 + n,) * 10) for n, p in enumerate((0, 0, 3, 3))]
     pairs = (Pair(1, 2, 0, 0, 0), Pair(3, 4, 3, 9, 0))
     example = TreeExample("t", "s", "i", (pack_tree((1,) * 5, SEGMENTS, branches),), pairs, {}, 1.0, (), 0, 0)
     plan = plan_step([example], Budget(TRUNK + 20), lambda example: 0)
@@ -120,7 +119,7 @@ def data(idefics3: tuple[Any, Any], tmp_path: Path) -> TreeDataset:
 def longest_path(idefics3: Any, data: TreeDataset, folder: Path) -> int:
     collator = SRPOTrainer(idefics3[0], arguments(folder), data, processing_class=idefics3[1]).data_collator
     rows = [row for i in range(4) for row in collator.encode(data[i]).rows]
-    return max(max(row.trunk, *(s.fork + s.end - s.start for s in row.spans)) for row in rows)
+    return max(max(row.trunk, *(s.depth + s.end - s.start for s in row.spans)) for row in rows)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import srpo.train.scorer as scorer_module
 from srpo.models.chat import render_messages
 from srpo.models.encode import encode_prompt
 from srpo.train.batch import TreeDataset
-from srpo.train.pack import Row, Span
+from srpo.train.pack import Row
 from srpo.train.scorer import TreeScorer
 from srpo.train.segments import use_segments
 
@@ -63,6 +64,19 @@ def broken(double, data, monkeypatch, name, replacement, layout="dense") -> floa
     return difference(right, score(layout, model, processor, data))
 
 
+def moved(change):
+    """A mask over rows in which `change` was made to what spans see before them."""
+
+    def replacement(original):
+        def mask(rows: list[Row], device):
+            spans = [tuple(replace(span, before=change(span.before)) for span in row.spans) for row in rows]
+            return original([replace(row, spans=own) for row, own in zip(rows, spans, strict=True)], device)
+
+        return mask
+
+    return replacement
+
+
 @pytest.mark.parametrize("double", ["idefics3", "qwen3_vl", "gemma3"], indirect=True)
 class TestMistakesAreVisible:
     """Each control breaks one rule; the equality above must then fail by far more than its tolerance."""
@@ -88,17 +102,12 @@ class TestMistakesAreVisible:
         assert broken(double, data, monkeypatch, "row_positions", not_restarted) > 1e-3
 
     def test_a_fork_that_is_off_by_one(self, double, data, monkeypatch):
-        def early(original):
-            def mask(rows: list[Row], device):
-                moved = []
-                for row in rows:
-                    spans = tuple(Span(s.start, s.end, s.fork - 1) for s in row.spans)
-                    moved.append(Row(row.ids, row.prompt, row.trunk, spans, row.scored))
-                return original(moved, device)
-
-            return mask
-
+        early = moved(lambda before: ((0, before[0][1] - 1), *before[1:]))
         assert broken(double, data, monkeypatch, "row_mask", early) > 1e-3
+
+    def test_branches_that_do_not_see_what_they_share(self, double, data, monkeypatch):
+        forgetful = moved(lambda before: before[:1])
+        assert broken(double, data, monkeypatch, "row_mask", forgetful) > 1e-3
 
     def test_another_picture(self, double, data, tmp_path):
         model, processor = double

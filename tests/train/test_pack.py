@@ -1,4 +1,4 @@
-"""Rows: every branch sees its prompt, its prefix and itself, and nothing else."""
+"""Rows: every branch sees its prompt, its prefix and itself, and nothing else; what paths share is stored once."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from srpo.train.attention import row_mask
-from srpo.train.pack import REFERENCE, Branch, Row, common_prefix, cut_rows, flat_rows, pack_tree, unique_tokens
+from srpo.train.pack import REFERENCE, Branch, Row, Span, common_prefix, cut_rows, flat_rows, pack_tree, unique_tokens
 from srpo.train.segments import plan_segments
 from srpo.train.varlen import plan_varlen
 
-tokens = st.lists(st.integers(0, 99), min_size=1, max_size=5).map(tuple)
+# Few different tokens, so that paths often share a start.
+tokens = st.lists(st.integers(0, 2), min_size=1, max_size=5).map(tuple)
 
 
 @st.composite
@@ -63,12 +64,25 @@ def test_depth_is_the_index_in_the_path(tree):
 
 @settings(deadline=None, max_examples=60)
 @given(trees())
-def test_each_token_is_stored_once_and_branches_stand_in_order_of_their_prefix(tree):
+def test_what_paths_share_is_stored_once_and_branches_stand_in_order_of_their_prefix(tree):
     prompt, segments, branches = tree
     row = pack_tree(*tree)
-    assert len(row.ids) == len(prompt) + sum(map(len, segments)) + sum(len(b.ids) for b in branches)
+    paths = [prompt + sum(segments, ()), *(path_of(prompt, segments, branch) for branch in branches)]
+    assert len(row.ids) == len({path[:length] for path in paths for length in range(1, len(path) + 1)})
     order = [(branches[s.path - 1].prefix, s.path) for s in row.scored[1:]]
     assert order == sorted(order)
+    assert [span.fork for span in row.spans] == sorted(span.fork for span in row.spans)
+
+
+def test_a_tree_worked_by_hand():
+    branches = [Branch(0, (4, 5, 9)), Branch(0, (4, 5, 8, 7)), Branch(0, (4, 5, 9)), Branch(1, (6,)), Branch(0, (3,))]
+    row = pack_tree((1, 2), [(3,), (6, 6)], branches)
+    #                  0  1  2  3  4  5  6  7  8  9
+    assert row.ids == (1, 2, 3, 6, 6, 4, 5, 8, 7, 9)
+    fork = (0, 2)
+    assert row.spans == (Span(5, 7, (fork,)), Span(7, 9, (fork, (5, 7))), Span(9, 10, (fork, (5, 7))))
+    reads = {scored.path: scored.reads for scored in row.scored}
+    assert reads == {0: (1, 2, 3), 1: (1, 5, 6), 2: (1, 5, 6, 7), 3: (1, 5, 6), 5: (1,), 4: (2,)}
 
 
 @settings(deadline=None, max_examples=60)
@@ -119,10 +133,14 @@ def test_the_plans_of_both_executors_show_what_the_mask_shows(forest):
     assert len(plan.queries_Q) == sum(len(row.ids) for row in rows)
 
 
-def test_a_segment_is_no_longer_than_its_prefix_unless_it_is_one_branch():
-    row = pack_tree((1, 2, 3), [(4,)], [Branch(0, (5, 6)), Branch(0, (7,)), Branch(0, (8,)), Branch(1, (9,) * 5)])
+def test_a_segment_is_no_longer_than_its_prefix_unless_its_spans_go_on_from_one_another():
+    branches = [Branch(0, (5, 6)), Branch(0, (7,)), Branch(0, (8,)), Branch(1, (9,) * 5), Branch(1, (9, 6))]
+    row = pack_tree((1, 2, 3), [(4,)], branches)
     (plan,) = plan_segments([row], torch.device("cpu"))
-    assert [(s.start, s.end, s.fork) for s in plan.segments] == [(4, 7, 3), (7, 8, 3), (8, 13, 4)]
+    assert [(s.start, s.end, s.fork) for s in plan.segments] == [(4, 7, 3), (7, 8, 3), (8, 14, 4)]
+    near = pack_tree((1, 2, 3), [(4,), (4,)], [Branch(0, (5,)), Branch(1, (6,))])
+    ((segment,),) = (plan.segments for plan in plan_segments([near], torch.device("cpu")))
+    assert segment.visible_11LK[0, 0].int().tolist() == [[1, 1, 1, 0, 1, 0], [1, 1, 1, 1, 0, 1]]
 
 
 @settings(deadline=None, max_examples=60)
@@ -134,7 +152,7 @@ def test_cut_rows_hold_the_paths_that_are_left_with_the_shortest_trunk(tree, dat
         cut = cut_rows(rows, kept)
         assert {path.path: path.targets for row in cut for path in row.scored} == {path: whole[path] for path in kept}
         if len(rows) == 1 and REFERENCE not in kept:
-            assert cut[0].trunk == max(span.fork for span in cut[0].spans)
+            assert cut[0].trunk == max(path.reads[0] + 1 for path in cut[0].scored)
         assert unique_tokens(rows) == len(pack_tree(*tree).ids)
         assert cut_rows(rows, set(whole)) == tuple(rows)
 
@@ -148,7 +166,7 @@ def test_padding_sees_only_padding():
 
 
 def test_a_branch_that_is_too_long_is_left_out_whole_and_keeps_its_number_free():
-    branches = [Branch(0, (7, 8, 9, 10)), Branch(1, (7,)), Branch(0, (5, 6, 7, 8, 9, 10))]
+    branches = [Branch(0, (7, 8, 9, 10)), Branch(1, (7,)), Branch(0, (7, 8, 7, 8, 9, 10))]
     row = pack_tree((1, 2), [(3,), (4,)], branches, max_length=6)
     assert [s.path for s in row.scored] == [0, 1, 2]
     assert row.ids == (1, 2, 3, 4, 7, 8, 9, 10, 7)

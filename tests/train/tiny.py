@@ -47,7 +47,10 @@ def sample(folder: Path, number: int, question: str = "What now?", size: tuple[i
 
 
 def tree(of: Sample, words: Any, branches: int = 6, seed: int = 0, low: int = 2, high: int = 9) -> Tree:
-    """The reference path of a sample and random branches; branch i forks before segment i (modulo their number)."""
+    """The reference path of a sample and random branches, two before each segment.
+
+    The first begins as the reference goes on, the second as the first: what paths share is stored once.
+    """
     rng = random.Random(seed)
     end = words.convert_tokens_to_ids("<|im_end|>")
     nodes: list[Node] = []
@@ -58,7 +61,10 @@ def tree(of: Sample, words: Any, branches: int = 6, seed: int = 0, low: int = 2,
         nodes.append(Node(parent=i - 1 if i else None, text=text, sampled=False, token_ids=ids + closing))
     for b in range(branches):
         prefix = (b // 2) % len(texts)
-        ids = (*(rng.randrange(256) for _ in range(rng.randint(low, high))), end)
+        own = [rng.randrange(256) for _ in range(rng.randint(low, high))]
+        like = nodes[-1 if b % 2 else prefix].token_ids or ()
+        shared = min(b % 3, len(own) - 1, len(like) - 1)
+        ids = (*like[:shared], *own[shared:], end)
         nodes.append(
             Node(
                 parent=prefix - 1 if prefix else None,

@@ -74,22 +74,22 @@ def row_ids(rows: Sequence[Row], pad: int, device: torch.device) -> torch.Tensor
 def row_mask(rows: Sequence[Row], device: torch.device) -> torch.Tensor:
     """Visibility, True = attend: [B, 1, N, N].
 
-    A token sees the tokens of its own stretch (the trunk, or its branch) up to itself, and a branch token also the
-    trunk before its fork.  Padding is a stretch of its own, so that no query is left without a key.
+    A token sees its own stretch (the trunk, or its span) up to itself, and a token of a span also the stretches before
+    it.  Padding is a stretch of its own, so that no query is left without a key.
     """
     longest = max(len(row.ids) for row in rows)
     stretch_BN = torch.full((len(rows), longest), -1, dtype=torch.int32)
-    fork_BN = torch.zeros((len(rows), longest), dtype=torch.int32)
+    before_BNN = torch.zeros(len(rows), longest, longest, dtype=torch.bool)
     for b, row in enumerate(rows):
         stretch_BN[b, : row.trunk] = 0
         for number, span in enumerate(row.spans, 1):
             stretch_BN[b, span.start : span.end] = number
-            fork_BN[b, span.start : span.end] = span.fork
-    stretch_BN, fork_BN = stretch_BN.to(device), fork_BN.to(device)
+            for start, end in span.before:
+                before_BNN[b, span.start : span.end, start:end] = True
+    stretch_BN = stretch_BN.to(device)
     causal_NN = torch.ones(longest, longest, dtype=torch.bool, device=device).tril()
     own_BNN = (stretch_BN[:, :, None] == stretch_BN[:, None, :]) & causal_NN
-    prefix_BNN = torch.arange(longest, dtype=torch.int32, device=device) < fork_BN[:, :, None]
-    return (own_BNN | prefix_BNN)[:, None]
+    return (own_BNN | before_BNN.to(device))[:, None]
 
 
 def row_positions(rows: Sequence[Row], prompts: Sequence[torch.Tensor], device: torch.device) -> torch.Tensor:
@@ -179,8 +179,8 @@ def attention_inputs(core: Any, rows: Sequence[Row], device: torch.device) -> di
 
 
 def _one_path(row: Row) -> bool:
-    """Whether every token sees all before it: no branch, or one that goes on where the trunk ends."""
-    return all(span.start == span.fork for span in row.spans)
+    """Whether every token sees all before it: no span, or spans that go on where the row ends."""
+    return all(span.start == span.depth for span in row.spans)
 
 
 def _own_masks(config: Any, rows: Sequence[Row], device: torch.device) -> dict[str, Any]:

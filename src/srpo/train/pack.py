@@ -1,19 +1,23 @@
-"""A reference path and its branches to one row of token ids, each token stored once.  Pure integers.
+"""A reference path and its branches to one row of token ids, a prefix tree: what paths share is stored once.
 
-The *trunk* is the prompt (image tokens in place) and the reference path.  Every branch forks from the trunk, so a
-branch sees a contiguous start of the trunk and itself: three numbers `(start, end, fork)` describe it.
+The *trunk* is the prompt (image tokens in place) and the reference path.  A branch follows the trunk for as long as it
+has the same tokens, then other branches for as long as they have, and is stored from where it leaves both.  What is
+stored is cut into *spans*, runs of tokens between two places where paths part.
 
-    row    p p p r r r r r r e | b b b e | b b e
-                 ^ fork of both branches        visible to the last branch: p p p | b b e
+    paths  p p p r r r r e        row    p p p r r r r e | a | b e | c e
+           p p p a b e                         ^ fork of all three spans
+           p p p a c e                   visible to the last span: p p p | a | c e
 
 A token is scored at the position that precedes it in its path, its *read position*: the first token of a branch is
 read from the last token of its prefix, on the trunk, so nothing has to be copied and the decision itself is scored.
+Pure integers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 REFERENCE = 0
 """Number of the reference path; branch j of the input is path j + 1."""
@@ -29,11 +33,21 @@ class Branch:
 
 @dataclass(frozen=True)
 class Span:
-    """Where a branch stands in a row: tokens `start` to `end`, which also see the tokens before `fork`."""
+    """Tokens `start` to `end` of a row, which also see the stretches `before`: the start of the trunk, then spans."""
 
     start: int
     end: int
-    fork: int
+    before: tuple[tuple[int, int], ...]
+
+    @property
+    def fork(self) -> int:
+        """Tokens of the trunk that it sees."""
+        return self.before[0][1]
+
+    @property
+    def depth(self) -> int:
+        """Tokens before it in its paths."""
+        return sum(end - start for start, end in self.before)
 
 
 @dataclass(frozen=True)
@@ -47,7 +61,10 @@ class ScoredPath:
 
 @dataclass(frozen=True)
 class Row:
-    """One row of a batch: `trunk` tokens of one path (the first `prompt` of them the prompt), then the branches."""
+    """One row of a batch: `trunk` tokens of one path (the first `prompt` of them the prompt), then the spans.
+
+    Spans stand in order of their fork, and what goes on from a span follows it.
+    """
 
     ids: tuple[int, ...]
     prompt: int
@@ -63,7 +80,7 @@ class Row:
         """
         depths = list(range(-self.prompt, self.trunk - self.prompt))
         for span in self.spans:
-            first = span.fork - self.prompt
+            first = span.depth - self.prompt
             depths.extend(range(first, first + span.end - span.start))
         return depths
 
@@ -74,7 +91,7 @@ def pack_tree(
     branches: Sequence[Branch],
     max_length: int | None = None,
 ) -> Row:
-    """One row with the trunk and all branches that fit, in (prefix, branch) order.
+    """One row with the trunk and all branches that fit; `scored` has them in (prefix, branch) order.
 
     A branch whose path (prompt, prefix and branch) is longer than `max_length` tokens is left out whole; its path
     number is then absent from `scored`.  Raises ValueError for an empty prompt, reference or branch, for a prefix
@@ -112,15 +129,19 @@ def flat_rows(
 def cut_rows(rows: Sequence[Row], paths: Collection[int]) -> tuple[Row, ...]:
     """What remains of the rows of one tree if they hold only these paths.
 
-    The trunk ends at the last fork that is left, or stays whole with the reference path; rows without any of the paths
-    are left out.
+    The trunk ends at the last prefix that is left, or stays whole with the reference path; rows without any of the
+    paths are left out.
     """
     return tuple(_only(row, paths) for row in rows if any(path.path in paths for path in row.scored))
 
 
 def unique_tokens(rows: Sequence[Row]) -> int:
     """Tokens of one tree, each counted once: the fewest that a step can process, whatever its rows are."""
-    return max(row.trunk for row in rows) + sum(span.end - span.start for row in rows for span in row.spans)
+    if len(rows) == 1:
+        return len(rows[0].ids)
+    longest = max(rows, key=lambda row: row.trunk)
+    branches = [branch for row in rows for branch in _branches(row)]
+    return len(_row(longest.ids[: longest.trunk], longest.prompt, (), branches).ids)
 
 
 def common_prefix(first: Sequence[int], second: Sequence[int]) -> int:
@@ -131,26 +152,54 @@ def common_prefix(first: Sequence[int], second: Sequence[int]) -> int:
     return min(len(first), len(second))
 
 
-def _row(
-    trunk_ids: tuple[int, ...],
-    prompt: int,
-    reference: Sequence[ScoredPath],
-    branches: Sequence[tuple[int, int, tuple[int, ...]]],
-) -> Row:
-    """Trunk and branches (path number, fork, ids) joined."""
-    ids, spans, scored = list(trunk_ids), [], list(reference)
-    for path, fork, branch_ids in branches:
-        span = Span(len(ids), len(ids) + len(branch_ids), fork)
-        spans.append(span)
-        ids.extend(branch_ids)
-        scored.append(ScoredPath(path, (fork - 1, *range(span.start, span.end - 1)), branch_ids))
-    return Row(tuple(ids), prompt, len(trunk_ids), tuple(spans), tuple(scored))
+_Branch = tuple[int, int, tuple[int, ...]]
+"""Path number, fork, ids."""
+
+_Tail = tuple[int, tuple[int, ...]]
+"""Index of a branch, and those of its ids that have no place yet."""
+
+
+def _row(trunk_ids: tuple[int, ...], prompt: int, reference: Sequence[ScoredPath], branches: Sequence[_Branch]) -> Row:
+    """Trunk and branches joined."""
+    ids, spans = list(trunk_ids), list[Span]()
+    places: list[list[int]] = []
+    tails: list[tuple[int, _Tail]] = []
+    for index, (_, fork, own) in enumerate(branches):
+        left = fork + common_prefix(trunk_ids[fork:], own)
+        places.append(list(range(fork, left)))
+        if left - fork < len(own):
+            tails.append((left, (index, own[left - fork :])))
+    for fork, group in groupby(sorted(tails, key=lambda tail: (tail[0], tail[1][1])), key=lambda tail: tail[0]):
+        for span, members in _grow([tail for _, tail in group], ((0, fork),), ids):
+            spans.append(span)
+            for index in members:
+                places[index].extend(range(span.start, span.end))
+    made = (ScoredPath(n, (fork - 1, *at[:-1]), own) for (n, fork, own), at in zip(branches, places, strict=True))
+    return Row(tuple(ids), prompt, len(trunk_ids), tuple(spans), (*reference, *made))
+
+
+def _grow(
+    tails: Sequence[_Tail], before: tuple[tuple[int, int], ...], ids: list[int]
+) -> Iterator[tuple[Span, list[int]]]:
+    """Spans of sorted tails that begin at one place, with the branches that go through each; appends to `ids`."""
+    for _, group in groupby(tails, key=lambda tail: tail[1][0]):
+        through = list(group)
+        # The tails are sorted: what the first and the last share, all share.
+        length = common_prefix(through[0][1], through[-1][1])
+        span = Span(len(ids), len(ids) + length, before)
+        ids.extend(through[0][1][:length])
+        yield span, [index for index, _ in through]
+        rest = [(index, own[length:]) for index, own in through if len(own) > length]
+        yield from _grow(rest, (*before, (span.start, span.end)), ids)
+
+
+def _branches(row: Row) -> list[_Branch]:
+    return [(path.path, path.reads[0] + 1, path.targets) for path in row.scored if path.path != REFERENCE]
 
 
 def _only(row: Row, paths: Collection[int]) -> Row:
     reference = [path for path in row.scored if path.path == REFERENCE and REFERENCE in paths]
-    branches = [path for path in row.scored if path.path != REFERENCE]
-    kept = [(p.path, s.fork, p.targets) for s, p in zip(row.spans, branches, strict=True) if p.path in paths]
+    kept = [branch for branch in _branches(row) if branch[0] in paths]
     trunk = row.trunk if reference else max(fork for _, fork, _ in kept)
     return _row(row.ids[:trunk], row.prompt, reference, kept)
 

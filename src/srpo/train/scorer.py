@@ -1,6 +1,6 @@
 """Log-probabilities of all paths of a micro-batch, in one padded forward pass where pictures allow it.
 
-Shapes: P scored tokens, A position axes; see `srpo.train.attention` for the tensors of rows.
+Shapes: P scored tokens, U different ones of them, A position axes; see `srpo.train.attention` for the tensors of rows.
 """
 
 from __future__ import annotations
@@ -76,9 +76,17 @@ class TreeScorer:
             **self._images(model, examples, device),
         }
         length = ids_BN.shape[1]
-        reads = [b * length + read for b, row in enumerate(rows) for path in row.scored for read in path.reads]
-        targets = [target for row in rows for path in row.scored for target in path.targets]
-        return token_logps(model, inputs, torch.tensor(reads, device=device), torch.tensor(targets, device=device))
+        wanted = [
+            (b * length + read, target)
+            for b, row in enumerate(rows)
+            for path in row.scored
+            for read, target in zip(path.reads, path.targets, strict=True)
+        ]
+        # What paths share is scored once: the head is dear where the vocabulary is large.
+        once = {pair: number for number, pair in enumerate(dict.fromkeys(wanted))}
+        reads_U, targets_U = torch.tensor(list(once), device=device).unbind(1)
+        logps_U = token_logps(model, inputs, reads_U, targets_U)
+        return logps_U.index_select(0, torch.tensor([once[pair] for pair in wanted], device=device))
 
     def _images(self, model: Any, examples: Sequence[TreeExample], device: torch.device) -> dict[str, Any]:
         if self.vision is not None:

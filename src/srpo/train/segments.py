@@ -1,8 +1,8 @@
 """Attention over tree rows without a mask over the whole row.
 
-The trunk attends causally to itself.  Branches of one fork stand side by side, so a *segment*, a few of them, attends
-to one slice of the trunk and to itself, under a small mask that keeps its branches apart.  Nothing is gathered or
-padded.  It is registered as an attention function of transformers and behaves as sdpa when a call brings no plan,
+The trunk attends causally to itself.  Spans with near forks stand side by side, so a *segment*, a few of them, attends
+to one slice of the trunk and to itself, under a small mask that keeps its paths apart.  Nothing is gathered or padded.
+It is registered as an attention function of transformers and behaves as sdpa when a call brings no plan,
 e.g. in generation.
 
 Shapes: B rows, N tokens of the longest row, L tokens of a segment, F tokens before its fork, H query heads, G key
@@ -29,7 +29,7 @@ SEGMENTS = "srpo_segments"
 
 @dataclass(frozen=True)
 class Segment:
-    """Neighbouring branches of one fork: tokens `start` to `end` see those before `fork` and, by the mask, their own.
+    """Neighbouring spans: tokens `start` to `end` see, by the mask, some of those before `fork` and of their own.
 
     `visible_11LK` is [1, 1, L, F + L].
     """
@@ -58,23 +58,41 @@ def plan_segments(rows: Sequence[Row], device: torch.device) -> SegmentPlan:
 
 
 def _side_by_side(row: Row) -> list[list[Span]]:
-    """Branches of one fork, as many as are together no longer than their prefix: the mask over them stays small."""
+    """Spans that share a call: those that go on from one another, and as many more as are no longer than their prefix.
+
+    So the mask over them stays small.
+    """
     groups: list[list[Span]] = []
-    for span in row.spans:
-        first = groups[-1][0] if groups else span
-        if groups and first.fork == span.fork and span.end - first.start <= span.fork:
-            groups[-1].append(span)
+    for family in _families(row):
+        if groups and family[-1].end - groups[-1][0].start <= groups[-1][0].fork:
+            groups[-1] += family
         else:
-            groups.append([span])
+            groups.append(family)
     return groups
 
 
+def _families(row: Row) -> list[list[Span]]:
+    """Each span that leaves the trunk, with all that goes on from it."""
+    families: list[list[Span]] = []
+    for span in row.spans:
+        if len(span.before) == 1:
+            families.append([span])
+        else:
+            families[-1].append(span)
+    return families
+
+
 def _segment(spans: Sequence[Span], device: torch.device) -> Segment:
-    start, end, fork = spans[0].start, spans[-1].end, spans[0].fork
-    own = (torch.ones(span.end - span.start, span.end - span.start).tril() for span in spans)
-    own_LL = torch.block_diag(*own)  # type: ignore[no-untyped-call]
-    visible_LK = pad(own_LL, (fork, 0), value=1.0).bool().to(device)
-    return Segment(start, end, fork, visible_LK[None, None])
+    start, end, fork = spans[0].start, spans[-1].end, spans[-1].fork
+    visible_LK = torch.zeros(end - start, fork + end - start, dtype=torch.bool)
+    for span in spans:
+        own_LK = visible_LK[span.start - start : span.end - start]
+        own_LK[:, : span.fork] = True
+        # Stretches after the trunk lie in the segment, whose keys follow those of the trunk.
+        for first, last in span.before[1:]:
+            own_LK[:, fork + first - start : fork + last - start] = True
+        own_LK[:, fork + span.start - start : fork + span.end - start] = torch.ones(len(own_LK), len(own_LK)).tril()
+    return Segment(start, end, fork, visible_LK.to(device)[None, None])
 
 
 def segment_attention(  # noqa: PLR0913 - the signature of transformers' attention functions

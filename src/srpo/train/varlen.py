@@ -1,7 +1,7 @@
 """Attention over tree rows by a kernel for sequences of unequal lengths: one call, no mask and no padding.
 
-Every trunk is a sequence, and so is every branch: its queries are its own tokens, its keys those before its fork and
-its own.  A kernel whose causal mask is aligned at the end of the keys then shows each token what it may see.  The
+Every trunk is a sequence, and so is every span: its queries are its own tokens, its keys those before it in its paths
+and its own.  A kernel whose causal mask is aligned at the end of the keys then shows each token what it may see.  The
 kernel is FlashAttention's `flash_attn_varlen_func` (package `flash_attn`, CUDA, half precision).  The tests run this
 code with a plain function of the same signature; **the call of the real kernel has not been run**.
 
@@ -56,7 +56,7 @@ def plan_varlen(rows: Sequence[Row], device: torch.device) -> VarlenPlan:
         tokens = torch.arange(b * row_length, b * row_length + len(row.ids))
         trunk = tokens[: row.trunk]
         queries += [trunk, *(tokens[span.start : span.end] for span in row.spans)]
-        keys += [trunk, *(torch.cat((trunk[: s.fork], tokens[s.start : s.end])) for s in row.spans)]
+        keys += [trunk, *(torch.cat([tokens[a:z] for a, z in (*s.before, (s.start, s.end))]) for s in row.spans)]
     query_ends, key_ends = (
         torch.tensor([0, *map(len, parts)]).cumsum(0).to(device, torch.int32) for parts in (queries, keys)
     )
@@ -115,7 +115,7 @@ def kernel_problem(device: torch.device, dtype: torch.dtype, kernel: Kernel | No
 
     Versions of the kernel differ in how they align the causal mask.
     """
-    row = pack_tree((0, 0, 0), ((0, 0), (0, 0)), [Branch(1, (0, 0, 0)), Branch(0, (0,))])
+    row = pack_tree((0, 0, 0), ((0, 0), (0, 0)), [Branch(1, (1, 2, 3)), Branch(0, (1,)), Branch(1, (1, 3))])
     shape = (3, 1, 2, len(row.ids), 64)
     q, k, v = torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(device, dtype)
     expected, _ = segment_attention(Module(), q, k, v, None, tree_segments=plan_segments([row], device))
