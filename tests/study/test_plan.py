@@ -32,6 +32,8 @@ def test_shipped_studies_make_settings_for_every_run(name, tmp_path):
     assert len({task.id for task in tasks}) == len(tasks)
     swept = [config for task, config in zip(tasks, configs, strict=True) if task.purpose == "sweep"]
     assert all("test_rules" not in config.evaluate.splits for config in swept)
+    compared = [config for task, config in zip(tasks, configs, strict=True) if task.purpose == "ablation"]
+    assert all((config.evaluate.splits, config.evaluate.probes) == (("test_rules",), ()) for config in compared)
 
 
 def test_training_sets_go_by_the_seed_and_tests_do_not(tmp_path):
@@ -115,8 +117,8 @@ def test_parts_and_bases_can_be_asked_for(tmp_path):
         }.items()
     }
     assert ids == {
-        "updates": ["test-sft-shipped-seed0-rate1e-04-updates2"],
-        "lambda": ["test-srpo+lambda=x-shipped-seed0-rate1e-04-updates4"],
+        "updates": ["ablation-sft-shipped-seed0-rate1e-04-updates2"],
+        "lambda": ["ablation-srpo+lambda=x-shipped-seed0-rate1e-04-updates4"],
         "second": [f"test-srpo-second-seed{seed}-rate1e-04-updates4" for seed in (0, 1)],
         "rates": [],
     }
@@ -132,9 +134,11 @@ def test_curves_and_ablations_are_runs_of_their_own():
         ablations={"weight": Ablation(title="Weight", methods=("srpo",), variants={"1": {"label": "x"}}, seeds=(0,))},
     )
     ids = [task.id for task in all_tasks(study, {"base": 0.0, "sft": 1e-4, "srpo": 1e-4})]
-    assert "test-sft-shipped-seed0-rate1e-04-updates2" in ids
-    assert ids.count("test-sft-shipped-seed0-rate1e-04-updates4") == 1  # the main run is the curve's as well
-    assert "test-srpo+weight=1-shipped-seed0-rate1e-04-updates4" in ids
+    assert "ablation-sft-shipped-seed0-rate1e-04-updates2" in ids
+    assert [i for i in ids if "sft" in i and "updates4" in i and "seed0" in i] == [
+        "test-sft-shipped-seed0-rate1e-04-updates4"  # the main run is the curve's as well
+    ]
+    assert "ablation-srpo+weight=1-shipped-seed0-rate1e-04-updates4" in ids
 
 
 def test_variants_on_development_are_runs_of_the_sweep_and_have_a_table_of_their_own(tmp_path):
@@ -182,7 +186,7 @@ def test_ablations_come_seed_by_seed_and_those_of_development_before_the_tests()
     assert named == [
         ("sweep", 100, "beta"),
         ("test", 0, ""),
-        *(("test", seed, ablation) for seed in (0, 1) for ablation in ("lambda", "noise")),
+        *(("ablation", seed, ablation) for seed in (0, 1) for ablation in ("lambda", "noise")),
     ]
 
 

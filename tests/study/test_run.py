@@ -46,7 +46,7 @@ def test_a_run_leaves_its_figures_and_nothing_else(study, tmp_path):
     assert (base.cost.updates, base.cost.sampled_tokens, srpo.cost.updates) == (0, 0, 1)
     assert srpo.cost.sampled_tokens > 0 and srpo.cost.trained_tokens > 0 and "loss, last" in srpo.notes
     edits = {edit: "".join(splits.values()) for edit, splits in base.edits.items()}
-    assert all(len(letters) == 2 and set(letters) <= set("fk-") for letters in edits.values())
+    assert edits and all(len(letters) == 2 and set(letters) <= set("fk-") for letters in edits.values())
     assert list((places.path / "runs").iterdir()) == []
     assert study.results.items("test").digest == base.items
     write_page(study, tmp_path / "study.md")  # the base alone: nothing else has a rate yet

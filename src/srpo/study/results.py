@@ -110,6 +110,6 @@ def settings_of(study: StudySettings, task: Task) -> str:
         "run": merge(study.run, method.run),
         # A setting that is added later, with its default, leaves the figures as they are.
         "method": method.model_dump(mode="json", exclude={"label", "run", "samples", "rate_of"}, exclude_defaults=True),
-        "splits": list(study.sweep.splits if task.purpose == "sweep" else study.splits),
+        "splits": list(study.splits_of(task.purpose)),
     }
     return content_id(own)

@@ -16,6 +16,8 @@ EMBEDDED_BASE: Final = "shipped"
 """Name of the base that comes with the package; the others are made by `srpo world pretrain`."""
 
 Trainer = Literal["none", "own", "rounds", "dpo", "kto", "grpo"]
+Purpose = Literal["sweep", "test", "ablation"]
+"""What a run is for: to choose by on the development splits, to decide on all others, or to compare on the first."""
 
 
 class Teaching(Settings):
@@ -112,7 +114,9 @@ class StudySettings(Settings):
     )
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     updates: int = Field(default=200, gt=0)
-    splits: tuple[str, ...] = Field(min_length=1, description="that the tables show; the first one decides the verdict")
+    splits: tuple[str, ...] = Field(
+        min_length=1, description="that the tables show; the first one decides the verdict, and is that of ablations"
+    )
     sweep: Sweep = Sweep()
     methods: dict[str, Method] = Field(min_length=1)
     elsewhere: Elsewhere = Elsewhere()
@@ -131,6 +135,10 @@ class StudySettings(Settings):
             if name not in self.methods:
                 raise ValueError(f"no method {name!r}; methods: {', '.join(self.methods)}")
         return self
+
+    def splits_of(self, purpose: Purpose) -> tuple[str, ...]:
+        """The splits that a run is measured on."""
+        return {"sweep": self.sweep.splits, "test": self.splits, "ablation": self.splits[:1]}[purpose]
 
     def method(self, name: str, ablation: str = "", variant: str = "") -> Method:
         """A method, with a variant of an ablation laid over it.

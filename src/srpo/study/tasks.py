@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import product
 from operator import itemgetter
-from typing import Final, Literal
+from typing import Final
 
-from srpo.study.settings import Elsewhere, StudySettings
+from srpo.study.settings import Elsewhere, Purpose, StudySettings
 from srpo.types import Record
 
-Purpose = Literal["sweep", "test"]
 UNTUNED: Final = 0.0
 """Learning rate of what is not trained."""
 
 
 class Task(Record):
-    """One run: a method on a base with a seed, measured on the development splits (`sweep`) or on the others."""
+    """One run: a method on a base with a seed."""
 
     purpose: Purpose
     method: str
@@ -55,20 +54,21 @@ def main_tasks(study: StudySettings, chosen: Mapping[str, float]) -> Iterator[Ta
 
 
 def curve_tasks(study: StudySettings, chosen: Mapping[str, float]) -> Iterator[Task]:
-    """Methods over numbers of updates, on the first base."""
+    """Methods over numbers of updates, on the first base; the study's own number is that of the main runs."""
     base = next(iter(study.bases))
     for seed in study.curve.seeds:
         for updates in study.curve.updates:
             for name in study.curve.methods:
-                if name in chosen:
-                    yield _test(study, name, base, seed, chosen).model_copy(update={"updates": updates})
+                if name in chosen and updates != study.updates:
+                    own = {"updates": updates, "purpose": "ablation"}
+                    yield _test(study, name, base, seed, chosen).model_copy(update=own)
 
 
 def ablation_tasks(study: StudySettings, chosen: Mapping[str, float]) -> Iterator[Task]:
     """Variants of methods, on the first base, with the rate of the method itself; all with one seed come first."""
     base, tasks = next(iter(study.bases)), []
     for title, ablation in study.ablations.items():
-        purpose = "sweep" if ablation.development else "test"
+        purpose = "sweep" if ablation.development else "ablation"
         for place, seed in enumerate(study.sweep.seeds if ablation.development else ablation.seeds):
             for variant, name in product(ablation.variants, ablation.methods):
                 if name in chosen:
@@ -85,7 +85,7 @@ def all_tasks(study: StudySettings, chosen: Mapping[str, float]) -> list[Task]:
         (task for task in ablations if task.purpose == "sweep"),
         main_tasks(study, chosen),
         curve_tasks(study, chosen),
-        (task for task in ablations if task.purpose == "test"),
+        (task for task in ablations if task.purpose == "ablation"),
     )
     return list({task.id: task for part in parts for task in part}.values())
 

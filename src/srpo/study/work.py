@@ -53,8 +53,8 @@ def config_of(study: StudySettings, task: Task, places: Places) -> RunConfig:
         "world": {"train_seed": TRAIN_SEEDS + task.seed},
         "evaluate": {
             "systems": systems,
-            "splits": study.sweep.splits if task.purpose == "sweep" else study.splits,
-            "probes": () if task.purpose == "sweep" else PATH_PROBES,
+            "splits": study.splits_of(task.purpose),
+            "probes": PATH_PROBES if task.purpose == "test" else (),
             "judge": {"kind": "oracle"},
         },
     }
