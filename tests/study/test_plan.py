@@ -190,6 +190,12 @@ def test_ablations_come_seed_by_seed_and_those_of_development_before_the_tests()
     ]
 
 
+@pytest.mark.parametrize("name", ["rates", "methods", "updates"])
+def test_an_ablation_cannot_have_the_name_of_another_part(name):
+    with pytest.raises(ValueError, match=f"cannot be called '{name}'"):
+        small_study(ablations={name: Ablation(title="A", methods=("srpo",), variants={"x": {}})})
+
+
 def test_a_variant_that_is_no_method_is_named():
     ablations = {"bad": Ablation(title="Bad", methods=("srpo",), variants={"x": {"trainr": "own"}})}
     with pytest.raises(ConfigError, match=r"ablations\.bad\.variants\.x"):

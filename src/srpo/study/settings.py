@@ -20,6 +20,12 @@ Purpose = Literal["sweep", "test", "ablation"]
 """What a run is for: to choose by on the development splits, to decide on all others, or to compare on the first."""
 
 
+RATES: Final = "rates"
+METHODS: Final = "methods"
+UPDATES: Final = "updates"
+"""Names of the parts of a study that are no ablations."""
+
+
 class Teaching(Settings):
     """What a method is taught, out of the trees that all methods of a base and seed share."""
 
@@ -134,6 +140,9 @@ class StudySettings(Settings):
         for name in named:
             if name not in self.methods:
                 raise ValueError(f"no method {name!r}; methods: {', '.join(self.methods)}")
+        for name in (RATES, METHODS, UPDATES):
+            if name in self.ablations:
+                raise ValueError(f"an ablation cannot be called {name!r}, as a part of every study is; rename it")
         return self
 
     def splits_of(self, purpose: Purpose) -> tuple[str, ...]:

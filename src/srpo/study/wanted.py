@@ -6,12 +6,8 @@ from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from srpo.errors import DataError
-from srpo.study.settings import StudySettings
+from srpo.study.settings import METHODS, RATES, UPDATES, StudySettings
 from srpo.study.tasks import Task
-
-RATES: Final = "rates"
-METHODS: Final = "methods"
-UPDATES: Final = "updates"
 
 
 class Wanted(NamedTuple):
