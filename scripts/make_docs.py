@@ -264,6 +264,8 @@ FILES: Final = (
     ("manifest.json", "every stage", "one [Manifest](#manifest): hashes, versions, seeds and seconds"),
     ("samples.jsonl", "init", "[Sample](#sample)"),
     ("images/", "init", "pictures of the embedded world, named by a hash of their pixels"),
+    ("references.jsonl", "judge references", "[Verdict](#verdict) on the reference of every training sample, if asked"),
+    ("kept.jsonl", "judge references", "[Sample](#sample) but those whose reference was rejected"),
     ("trees.jsonl", "explore", "[Tree](#tree)"),
     ("verdicts.jsonl", "judge", "[Verdict](#verdict) on the answer of every branch"),
     ("contrasts.jsonl", "train", "[Contrast](#contrast)"),

@@ -24,6 +24,7 @@ LEVELS = (
         "records",
         "config",
         "runs",
+        "stage_files",
         "logic",
         "steps",
         "formats",

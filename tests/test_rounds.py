@@ -15,7 +15,8 @@ from srpo.errors import DataError
 from srpo.progress import silent
 from srpo.records import read_records
 from srpo.run_config import RunConfig
-from srpo.runs import RunFolder, StageFiles
+from srpo.runs import RunFolder
+from srpo.stage_files import StageFiles
 from srpo.stages import plan, run_stage
 from srpo.stages.shards import Shard, merge_shards, run_shard
 from srpo.systems import open_rounds, round_seed

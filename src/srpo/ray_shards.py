@@ -22,7 +22,8 @@ from srpo.finished import places_of_samples
 from srpo.progress import Bars, silent
 from srpo.records import iterate_records
 from srpo.run_config import RunConfig
-from srpo.runs import RunFolder, StageFiles
+from srpo.runs import RunFolder
+from srpo.stage_files import StageFiles
 from srpo.stages.questions import Evaluation
 from srpo.stages.shards import Shard, count_shards, merge_shards, run_shard, shard_files
 from srpo.systems import open_rounds

@@ -1,4 +1,4 @@
-"""The folder of a run: names of its files, one writer at a time, and a manifest of what made what."""
+"""The folder of a run: its files, one writer at a time, and a manifest of what made what."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from pydantic import BaseModel, Field, ValidationError
 from srpo.config import dump_config, parse_mapping, read_mapping
 from srpo.errors import ConfigError, DataError
 from srpo.records import write_text
+from srpo.stage_files import StageFiles
 from srpo.types import Record
 
 _PACKAGES: Final = ("srpo", "torch", "transformers", "peft")
@@ -45,53 +46,6 @@ class Manifest(Record):
     labels: tuple[tuple[str, str, str], ...] = Field(
         default=(), description="benchmark, protocol and judge of the labels that count"
     )
-
-
-@dataclass(frozen=True)
-class StageFiles:
-    """Files that stages leave in a folder: of a run, of a later round of it, or of a shard."""
-
-    path: Path
-
-    @property
-    def trees(self) -> Path:
-        return self.path / "trees.jsonl"
-
-    @property
-    def verdicts(self) -> Path:
-        return self.path / "verdicts.jsonl"
-
-    @property
-    def contrasts(self) -> Path:
-        return self.path / "contrasts.jsonl"
-
-    @property
-    def checkpoint(self) -> Path:
-        """Folder of the trained weights."""
-        return self.path / "checkpoint"
-
-    @property
-    def trained(self) -> Path:
-        """Where the finished model lies: a model folder, or an adapter."""
-        return self.checkpoint / "final"
-
-    @property
-    def responses(self) -> Path:
-        return self.path / "responses.jsonl"
-
-    @property
-    def results(self) -> Path:
-        return self.path / "results.jsonl"
-
-    @property
-    def labels(self) -> Path:
-        """Labels of answers to items of public benchmarks."""
-        return self.path / "labels.jsonl"
-
-    @property
-    def shards(self) -> Path:
-        """Folder of what shards have made, until it is merged."""
-        return self.path / "shards"
 
 
 @dataclass(frozen=True)
@@ -136,6 +90,16 @@ class RunFolder(StageFiles):
     @property
     def samples(self) -> Path:
         return self.path / "samples.jsonl"
+
+    @property
+    def references(self) -> Path:
+        """Verdicts on the references of the training samples."""
+        return self.path / "references.jsonl"
+
+    @property
+    def kept(self) -> Path:
+        """The samples without those whose reference was rejected."""
+        return self.path / "kept.jsonl"
 
     @property
     def items(self) -> Path:

@@ -10,7 +10,8 @@ from srpo.finished import samples_of
 from srpo.judge.families import kinship
 from srpo.records import iterate_records
 from srpo.run_config import REFUSE, RunConfig
-from srpo.runs import RunFolder, StageFiles
+from srpo.runs import RunFolder
+from srpo.stage_files import StageFiles
 from srpo.systems import spec_of
 from srpo.types import CATEGORIES, Completion, Item, Sample
 

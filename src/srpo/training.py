@@ -23,7 +23,7 @@ from srpo.models.hf import load_hf
 from srpo.processes import rank, shared_update, world_size
 from srpo.progress import Bars
 from srpo.run_config import LoraSettings, RunConfig, TrainSettings
-from srpo.runs import StageFiles
+from srpo.stage_files import StageFiles
 from srpo.systems import Start, weights_are_whole
 from srpo.train import SRPOConfig, SRPOTrainer, TreeDataset
 

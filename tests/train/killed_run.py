@@ -12,7 +12,7 @@ import torch
 from transformers import AutoTokenizer
 
 from srpo.run_config import RunConfig, TrainSettings
-from srpo.runs import StageFiles
+from srpo.stage_files import StageFiles
 from srpo.systems import Start
 from srpo.training import train
 

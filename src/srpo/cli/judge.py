@@ -13,7 +13,7 @@ import typer
 from srpo.calibrate.human import Flag, FormName
 from srpo.cli.groups import default_group
 from srpo.cli.stages import judge as judge_run
-from srpo.cli.stages import opened
+from srpo.cli.stages import opened, references
 from srpo.cli.terminal import RunArgument, console, say
 from srpo.config import load_config
 from srpo.errors import ConfigError
@@ -36,7 +36,7 @@ app = typer.Typer(
     cls=default_group(STAGE),
     no_args_is_help=True,
     subcommand_metavar="RUN | COMMAND",
-    help="""Judge the branches of a run, or hold a judge against people.
+    help="""Judge the branches or the references of a run, or hold a judge against people.
 
     The first word is a run folder or a command.  Options for a run: `srpo judge RUN --help`.
 
@@ -44,6 +44,7 @@ app = typer.Typer(
     """,
 )
 app.command(STAGE)(judge_run)
+app.command()(references)
 
 _LabelsOption = Annotated[Path, typer.Option(help="file with labels of people", metavar="FILE")]
 _FormatOption = Annotated[FormName | None, typer.Option(help="whose file it is; by default told by ending and columns")]

@@ -116,6 +116,23 @@ def judge(
     run_divided(run, "judge", shard, ray_plan(ray, shards, cpus, gpus))
 
 
+def references(run: RunArgument) -> None:
+    """Judge the references of the training samples, before anything is learned from them (references.jsonl).
+
+    The judge is that of the branches, one call each.  Samples whose reference it does not reject are written to
+    kept.jsonl, to start a run with.
+
+    Example: srpo judge references runs/mine
+    """
+    from srpo.stages.references import describe_references, judge_references
+
+    folder, settings = opened(run)
+    with folder.lock():
+        judged = judge_references(folder, settings, console_bars(console))
+    for line in describe_references(folder, judged):
+        say(line)
+
+
 def train(run: RunArgument, launch: LaunchOption = None) -> None:
     """Train on references and contrasts (contrasts.jsonl, checkpoint/).
 

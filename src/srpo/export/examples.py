@@ -13,7 +13,8 @@ from srpo.finished import contrasts_of, of_splits
 from srpo.models.chat import render_messages
 from srpo.records import iterate_records
 from srpo.run_config import RunConfig
-from srpo.runs import RunFolder, StageFiles
+from srpo.runs import RunFolder
+from srpo.stage_files import StageFiles
 from srpo.systems import instruction_of
 from srpo.types import Contrast, Sample, Tree
 

@@ -7,7 +7,8 @@ from srpo.finished import check_responses
 from srpo.progress import Bars
 from srpo.records import repair, write_text
 from srpo.run_config import TRAINED, RunConfig
-from srpo.runs import RunFolder, StageFiles, digest
+from srpo.runs import RunFolder, digest
+from srpo.stage_files import StageFiles
 from srpo.stages.answers import answer_plain
 from srpo.stages.edits import answer_edited
 from srpo.stages.questions import Evaluation

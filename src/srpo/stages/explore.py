@@ -15,7 +15,8 @@ from srpo.pictures import any_picture
 from srpo.progress import Advance, Bars
 from srpo.records import append_records, repair
 from srpo.run_config import RunConfig
-from srpo.runs import RunFolder, StageFiles
+from srpo.runs import RunFolder
+from srpo.stage_files import StageFiles
 from srpo.stages.outages import check_judge, check_outage, check_servers
 from srpo.stages.rows import chunks, rows_if_there
 from srpo.stages.shard import Shard, files_of, is_held

@@ -17,7 +17,8 @@ from srpo.pictures import any_picture
 from srpo.probes import PATH_PROBES, PICTURE_PROBES, probe_messages
 from srpo.records import seed_of
 from srpo.run_config import RunConfig
-from srpo.runs import RunFolder, StageFiles
+from srpo.runs import RunFolder
+from srpo.stage_files import StageFiles
 from srpo.stages.rows import rows_if_there
 from srpo.stages.shard import Shard, files_of, is_held
 from srpo.systems import instruction_of

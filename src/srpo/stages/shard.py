@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from srpo.errors import ConfigError
 from srpo.records import seed_of
-from srpo.runs import StageFiles
+from srpo.stage_files import StageFiles
 
 
 @dataclass(frozen=True)

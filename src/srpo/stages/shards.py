@@ -18,7 +18,8 @@ from srpo.finished import places_of_samples
 from srpo.progress import Bars
 from srpo.records import iterate_places, iterate_records, read_record, write_records
 from srpo.run_config import TRAINED, RunConfig
-from srpo.runs import RunFolder, StageFiles, digest
+from srpo.runs import RunFolder, digest
+from srpo.stage_files import StageFiles
 from srpo.stages.answers import failed_answers
 from srpo.stages.evaluate import check_model, evaluate_samples
 from srpo.stages.explore import explore_round

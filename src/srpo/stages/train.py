@@ -8,7 +8,8 @@ from srpo.finished import check_contrasts, contrasts_of, of_splits, trees_of
 from srpo.progress import Bars, silent
 from srpo.records import write_records
 from srpo.run_config import RunConfig
-from srpo.runs import RunFolder, StageFiles
+from srpo.runs import RunFolder
+from srpo.stage_files import StageFiles
 from srpo.systems import check_trainable, check_trained, instruction_of, open_rounds, start_of
 from srpo.types import Contrast
 

@@ -18,7 +18,7 @@ from typing import Any, Final
 from srpo.errors import ModelError
 from srpo.rewards import SafetyReward
 from srpo.run_config import RunConfig
-from srpo.runs import StageFiles
+from srpo.stage_files import StageFiles
 from srpo.study.rows import Row, labelled_rows, pair_rows, request_rows
 from srpo.study.settings import Method
 from srpo.study.teaching import Lesson

@@ -13,7 +13,8 @@ from srpo.finished import contrasts_of, of_splits, trees_of, verdicts_of
 from srpo.progress import silent
 from srpo.records import read_records, write_text
 from srpo.run_config import BASE, TRAINED, RunConfig
-from srpo.runs import RunFolder, StageFiles
+from srpo.runs import RunFolder
+from srpo.stage_files import StageFiles
 from srpo.stages import run_stage
 from srpo.stages.watch import watched
 from srpo.study.labels import by_whole_paths
