@@ -154,6 +154,16 @@ def test_a_broken_file_is_named(tmp_path):
         study.results.read(final_task("srpo", 0))
 
 
+def test_ablations_on_other_sets_than_those_of_the_tests_are_refused(tmp_path):
+    study = finished(tmp_path, {"sft": [RIGHT] * 8})
+    fewer = final_task("sft", 0, updates=2).model_copy(update={"purpose": "ablation"})
+    kept = study.results.read(final_task("sft", 0)).model_copy(update={"task": fewer})
+    other = ITEMS.model_copy(update={"groups": {"test_rules": ITEMS.groups["test_rules"][::-1]}})
+    with pytest.raises(DataError, match=r"items-test\.json: has other sets of test_rules than ablation runs"):
+        study.results.write(kept, other)
+    assert not study.results.has(fewer)
+
+
 def test_curves_take_the_main_runs_in(tmp_path):
     settings = small_study(curve=Curve(methods=("sft",), updates=(2,), seeds=(0,)))
     study = study_in(tmp_path, settings)

@@ -33,6 +33,7 @@ def test_shipped_studies_make_settings_for_every_run(name, tmp_path):
     swept = [config for task, config in zip(tasks, configs, strict=True) if task.purpose == "sweep"]
     assert all("test_rules" not in config.evaluate.splits for config in swept)
     compared = [config for task, config in zip(tasks, configs, strict=True) if task.purpose == "ablation"]
+    assert bool(compared) == (name == "full")
     assert all((config.evaluate.splits, config.evaluate.probes) == (("test_rules",), ()) for config in compared)
 
 

@@ -28,7 +28,10 @@ TRUNK = 17
 def examples(draw: st.DrawFn) -> TreeExample:
     """A tree of five prompt tokens and twelve reference tokens, with one to six contrasts that may share branches."""
     drawn = draw(st.lists(st.tuples(st.integers(0, 3), st.integers(1, 12), st.integers(1, 12)), min_size=1, max_size=6))
-    branches = [Branch(p, tuple(range(100 * i, 100 * i + n))) for i, (p, *lengths) in enumerate(drawn) for n in lengths]
+    starts = [100 * (i // 2) for i in range(len(drawn))]  # branches of two contrasts may share their start
+    branches = [
+        Branch(p, tuple(range(s, s + n))) for s, (p, *lengths) in zip(starts, drawn, strict=True) for n in lengths
+    ]
     tied = [(2 * i + 1, 2 * i + 2, p) for i, (p, *_) in enumerate(drawn)]
     tied += [(a, d, p) for a, _, p in tied for _, d, q in tied if p == q and draw(st.booleans())]
     pairs = tuple(Pair(a, b, p, 3 * p, 0) for a, b, p in tied)
@@ -42,10 +45,10 @@ def texts(rows: tuple[Row, ...]) -> dict[int, tuple[int, ...]]:
     found = {}
     for row in rows:
         for path in row.scored:
-            start = row.trunk - len(path.targets) if path.path == REFERENCE else path.reads[0] + 1
+            start = path.reads[0] + 1
+            assert start == row.trunk - len(path.targets) if path.path == REFERENCE else start <= row.trunk
             # Each token is read from where the one before it stands.
             assert [row.ids[read] for read in path.reads[1:]] == list(path.targets[:-1])
-            assert path.reads[0] == start - 1 < row.trunk
             found[path.path] = row.ids[:start] + path.targets
     return found
 
@@ -88,6 +91,15 @@ def test_a_split_tree_repeats_prefixes_and_nothing_else():
     assert (plan.tokens, unique_tokens(example.rows)) == (62, 57)
     parted = plan_step([example], Budget(24), lambda example: 0)
     assert [len(part.example.rows[0].ids) for work in parted.early for part in work] == [24, 24, 15, 15]
+
+
+def test_parts_repeat_what_their_branches_share():
+    branches = [Branch(0, (50, 51, 52, n, n)) for n in range(60, 64)]
+    pairs = (Pair(1, 2, 0, 0, 3), Pair(3, 4, 0, 0, 3))
+    example = TreeExample("t", "s", "i", (pack_tree((1,) * 5, SEGMENTS, branches),), pairs, {}, 1.0, (), 0, 0)
+    assert unique_tokens(example.rows) == TRUNK + 3 + 4 * 2
+    plan = plan_step([example], Budget(TRUNK + 3 + 4), lambda example: 0)
+    assert [len(part.example.rows[0].ids) for work in plan.passes for part in work] == [TRUNK + 3 + 4, 5 + 3 + 4]
 
 
 def test_a_plan_is_filled_with_passes_that_count_for_nothing():

@@ -48,6 +48,32 @@ def test_log_probabilities_loss_and_gradients_equal_plain_calls(double, data, la
     assert worst(expected, ours) < 1e-6
 
 
+@pytest.mark.parametrize("double", ["idefics3", "qwen2_5_vl", "gemma3"], indirect=True)
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_paths_that_lie_on_others_altogether_are_scored_like_them(double, tmp_path, layout):
+    """A branch that says what the reference says, one that its sibling says too, and one that stops earlier."""
+    model, processor = double
+    data = tiny.dataset(tmp_path, processor.tokenizer, 1)
+    tree = data.trees[0]
+    rest = tuple(i for step in tree.trunk[tree.prefix(tree.branches[0]) :] for i in tree.nodes[step].token_ids)
+    same = tree.nodes[tree.branches[2]].token_ids
+    ids = {tree.branches[0]: rest, tree.branches[3]: same, tree.branches[4]: tree.nodes[tree.branches[5]].token_ids[:1]}
+    nodes = tuple(n.model_copy(update={"token_ids": ids.get(i, n.token_ids)}) for i, n in enumerate(tree.nodes))
+    data.trees = (tree.model_copy(update={"nodes": nodes}),)
+    assert difference(plain(model, processor, data), score(layout, model, processor, data)) < 1e-9
+
+
+def test_what_paths_share_is_scored_once(idefics3, tmp_path, monkeypatch):
+    model, processor = idefics3
+    data = tiny.dataset(tmp_path, processor.tokenizer, 2)
+    original, asked = scorer_module.token_logps, []
+    monkeypatch.setattr(scorer_module, "token_logps", lambda *a: asked.append(len(a[2])) or original(*a))
+    score("segments", model, processor, data)
+    rows = [row for example in collate(model, processor, data) for row in example.rows]
+    assert asked == [sum(len(row.ids) - row.prompt for row in rows)]
+    assert asked[0] < sum(len(path.targets) for row in rows for path in row.scored)
+
+
 @pytest.mark.parametrize("layout", ["dense", "segments", "segments and features"])
 def test_single_precision_agrees_to_1e_5(layout, idefics3, tmp_path):
     model, processor = idefics3

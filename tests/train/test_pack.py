@@ -71,7 +71,7 @@ def test_what_paths_share_is_stored_once_and_branches_stand_in_order_of_their_pr
     assert len(row.ids) == len({path[:length] for path in paths for length in range(1, len(path) + 1)})
     order = [(branches[s.path - 1].prefix, s.path) for s in row.scored[1:]]
     assert order == sorted(order)
-    assert [span.fork for span in row.spans] == sorted(span.fork for span in row.spans)
+    assert [span.trunk for span in row.spans] == sorted(span.trunk for span in row.spans)
 
 
 def test_a_tree_worked_by_hand():
@@ -116,7 +116,8 @@ def test_the_plans_of_both_executors_show_what_the_mask_shows(forest):
     for b, plan in enumerate(plan_segments(rows, device)):
         by_segments[b, : plan.trunk, : plan.trunk] = torch.ones(plan.trunk, plan.trunk).tril()
         for segment in plan.segments:
-            keys = [*range(segment.fork), *range(segment.start, segment.end)]
+            stretches = (*segment.before, (segment.start, segment.end))
+            keys = [key for stretch in stretches for key in range(*stretch)]
             by_segments[b, segment.start : segment.end, keys] = segment.visible_11LK[0, 0]
     by_kernel = torch.zeros(len(rows) * longest, len(rows) * longest, dtype=torch.bool)
     plan = plan_varlen(rows, device)
@@ -133,14 +134,40 @@ def test_the_plans_of_both_executors_show_what_the_mask_shows(forest):
     assert len(plan.queries_Q) == sum(len(row.ids) for row in rows)
 
 
-def test_a_segment_is_no_longer_than_its_prefix_unless_its_spans_go_on_from_one_another():
+@settings(deadline=None, max_examples=60)
+@given(trees())
+def test_a_segment_is_one_span_or_no_longer_than_what_is_before_it(tree):
+    row = pack_tree(*tree)
+    (plan,) = plan_segments([row], torch.device("cpu"))
+    whole = {(span.start, span.end) for span in row.spans}
+    for segment in plan.segments:
+        shortest = segment.visible_11LK[0, 0, 0].sum() - 1
+        assert segment.end - segment.start <= shortest or (segment.start, segment.end) in whole
+    assert [segment.end for segment in plan.segments[:-1]] == [segment.start for segment in plan.segments[1:]]
+
+
+def test_segments_worked_by_hand():
     branches = [Branch(0, (5, 6)), Branch(0, (7,)), Branch(0, (8,)), Branch(1, (9,) * 5), Branch(1, (9, 6))]
     row = pack_tree((1, 2, 3), [(4,)], branches)
     (plan,) = plan_segments([row], torch.device("cpu"))
-    assert [(s.start, s.end, s.fork) for s in plan.segments] == [(4, 7, 3), (7, 8, 3), (8, 14, 4)]
+    # The last two share a 9 and are longer than the four tokens before it, so it goes alone, and then both.
+    trunk = ((0, 4),)
+    seen = [(s.start, s.end, s.before) for s in plan.segments]
+    assert seen == [(4, 7, ((0, 3),)), (7, 8, ((0, 3),)), (8, 9, trunk), (9, 14, (*trunk, (8, 9)))]
     near = pack_tree((1, 2, 3), [(4,), (4,)], [Branch(0, (5,)), Branch(1, (6,))])
     ((segment,),) = (plan.segments for plan in plan_segments([near], torch.device("cpu")))
     assert segment.visible_11LK[0, 0].int().tolist() == [[1, 1, 1, 0, 1, 0], [1, 1, 1, 1, 0, 1]]
+
+
+def test_a_token_that_long_branches_share_does_not_make_one_mask_of_them():
+    branches = [Branch(0, (7, n, *range(50))) for n in range(8)]
+    (plan,) = plan_segments([pack_tree((1,) * 20, [(2,)], branches)], torch.device("cpu"))
+    assert max(s.visible_11LK.numel() for s in plan.segments) == 51 * (20 + 1 + 51)
+
+
+def test_many_branches_of_which_each_goes_on_from_another_are_packed():
+    row = pack_tree((1,), [(9,)], [Branch(0, (2,) * length) for length in range(1, 1010)])
+    assert len(row.ids) == 2 + 1009
 
 
 @settings(deadline=None, max_examples=60)

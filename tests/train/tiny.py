@@ -47,9 +47,9 @@ def sample(folder: Path, number: int, question: str = "What now?", size: tuple[i
 
 
 def tree(of: Sample, words: Any, branches: int = 6, seed: int = 0, low: int = 2, high: int = 9) -> Tree:
-    """The reference path of a sample and random branches, two before each segment.
+    """The reference path of a sample and random branches; branches 2 i and 2 i + 1 continue prefix i.
 
-    The first begins as the reference goes on, the second as the first: what paths share is stored once.
+    The first begins with up to two tokens of the reference, the second with up to two of the first.
     """
     rng = random.Random(seed)
     end = words.convert_tokens_to_ids("<|im_end|>")

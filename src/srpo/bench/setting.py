@@ -59,12 +59,18 @@ def fill_in(size: Size, image_tokens: int | None, step_tokens: int | None) -> tu
     return image_tokens or picture, step_tokens or step
 
 
+MOST_BRANCHES = 500
+"""Of one prefix: each begins with another token, and the smallest vocabulary has few more."""
+
+
 def check(setting: Setting) -> Setting:
     """Raises ConfigError for a number that cannot be measured."""
     for name, least in (("branches", 2), ("rows", 2), ("branch_tokens", 2), ("step_tokens", 2)):
         value = getattr(setting, name)
         if value is not None and value < least:
             raise ConfigError(f"--{name.replace('_', '-')} is {value}; give at least {least}")
+    if setting.branches > MOST_BRANCHES:
+        raise ConfigError(f"--branches is {setting.branches}; give at most {MOST_BRANCHES}")
     for name in ("image_tokens", "steps", "trees", "repeats"):
         if getattr(setting, name) < 1:
             raise ConfigError(f"--{name.replace('_', '-')} is {getattr(setting, name)}; give at least 1")

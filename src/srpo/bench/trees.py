@@ -44,23 +44,22 @@ def random_trees(setting: Setting) -> list[RandomTree]:
 
 def _tree(setting: Setting, number: int, generator: torch.Generator) -> RandomTree:
     ordinary = min(special_ids(setting.size).values())
-    # No two branches or segments begin with the same token, so that paths share their prefixes and nothing else.
-    starts = iter(torch.randperm(ordinary, generator=generator).tolist())
 
     def draw(count: int) -> tuple[int, ...]:
         return tuple(torch.randint(ordinary, (count,), generator=generator).tolist())
 
-    def apart(count: int) -> tuple[int, ...]:
-        return (next(starts), *draw(count - 1))
+    def apart(first: int, count: int) -> tuple[int, ...]:
+        # What follows a prefix begins with a token of its own, so that paths share their prefixes and nothing else.
+        return (first, *draw(count - 1))
 
     lengths = setting.lengths
-    branches = [Branch(i, apart(length)) for i, own in enumerate(lengths.branches) for length in own]
+    branches = [Branch(i, apart(j, length)) for i, own in enumerate(lengths.branches) for j, length in enumerate(own)]
     pairs, first = [], 1
     for own in lengths.branches:
         pairs += [(first + a, first + b) for a, b in contrasts(len(own))]
         first += len(own)
     prompt = _prompt(setting, draw(BEFORE), draw(AFTER), generator)
-    segments = tuple(apart(length) for length in lengths.segments)
+    segments = tuple(apart(setting.branches, length) for length in lengths.segments)
     return RandomTree(f"tree-{number}", prompt, segments, tuple(branches), tuple(pairs))
 
 

@@ -44,5 +44,5 @@ def _parts(settings: StudySettings, rates: dict[str, float], wanted: Wanted) -> 
     found: dict[str, list[Task]] = {part: [] for part in parts_of(settings)}
     for task in all_tasks(settings, rates):
         if wanted.has(settings, task):
-            found[part_of(settings, task)].append(task)
+            found[part_of(task)].append(task)
     return {part: tasks for part, tasks in found.items() if tasks}

@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError
 from srpo.errors import DataError
 from srpo.records import content_id, write_text
 from srpo.study.outcomes import Sets
-from srpo.study.settings import StudySettings, merge
+from srpo.study.settings import Purpose, StudySettings, merge
 from srpo.study.tasks import Task
 from srpo.types import Record
 
@@ -70,12 +70,21 @@ class Results:
 
     def write(self, finished: Finished, items: Items) -> None:
         """Keep a run.  Raises DataError if the folder holds runs on other items."""
-        file = self.path / f"items-{finished.task.purpose}.json"
+        purpose = finished.task.purpose
+        file = self._items_file(purpose)
+        if file.exists() and self.items(purpose).digest != items.digest:
+            raise DataError(f"{file}: the runs there answered other items; give another folder of results")
+        self._check_first_split(purpose, items)
         if not file.exists():
             write_text(file, items.model_dump_json(indent=1) + "\n")
-        elif self.items(finished.task.purpose).digest != items.digest:
-            raise DataError(f"{file}: the runs there answered other items; give another folder of results")
         write_text(self.file(finished.task), finished.model_dump_json(indent=1) + "\n")
+
+    def _check_first_split(self, purpose: Purpose, items: Items) -> None:
+        """Ablations are compared with the tests set by set, by their places in the first split."""
+        other: Purpose = "test" if purpose == "ablation" else "ablation"
+        first, file = self.settings.splits[0], self._items_file(other)
+        if purpose != "sweep" and file.exists() and self.items(other).groups[first] != items.groups[first]:
+            raise DataError(f"{file}: has other sets of {first} than {purpose} runs; give another folder of results")
 
     def read(self, task: Task) -> Finished | None:
         """A finished run, none if it is not there.  Raises DataError if the file is broken."""
@@ -93,13 +102,16 @@ class Results:
             raise DataError(f"{file}: answered other items than items-{task.purpose}.json says; delete it")
         return found
 
-    def items(self, purpose: str) -> Items:
-        """The items of the sweep or of the tests.  Raises DataError if no run is finished yet."""
-        file = self.path / f"items-{purpose}.json"
+    def items(self, purpose: Purpose) -> Items:
+        """The items that runs of a purpose answered.  Raises DataError if none is finished yet."""
+        file = self._items_file(purpose)
         try:
             return Items.model_validate_json(file.read_bytes())
         except (OSError, ValidationError) as error:
             raise DataError(f"{file}: cannot be read ({error}); run the study first") from None
+
+    def _items_file(self, purpose: Purpose) -> Path:
+        return self.path / f"items-{purpose}.json"
 
 
 def settings_of(study: StudySettings, task: Task) -> str:

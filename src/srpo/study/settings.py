@@ -17,7 +17,11 @@ EMBEDDED_BASE: Final = "shipped"
 
 Trainer = Literal["none", "own", "rounds", "dpo", "kto", "grpo"]
 Purpose = Literal["sweep", "test", "ablation"]
-"""What a run is for: to choose by on the development splits, to decide on all others, or to compare on the first."""
+"""What a run is for.
+
+sweep: measured on the development splits, to choose by; test: on all splits of the tables; ablation, which points over
+updates are too: on the first of these alone.
+"""
 
 
 RATES: Final = "rates"
@@ -83,7 +87,7 @@ class Ablation(Settings):
     variants: dict[str, dict[str, Any]] = Field(min_length=1)
     seeds: tuple[int, ...] = (0, 1, 2)
     development: bool = Field(
-        default=False, description="on splits and seeds of the sweep, to choose by; else on those of the tests"
+        default=False, description="on splits and seeds of the sweep, to choose by; else on the first split"
     )
 
 
@@ -121,7 +125,8 @@ class StudySettings(Settings):
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     updates: int = Field(default=200, gt=0)
     splits: tuple[str, ...] = Field(
-        min_length=1, description="that the tables show; the first one decides the verdict, and is that of ablations"
+        min_length=1,
+        description="that the tables show; the first decides the verdict, and is the only one of ablations",
     )
     sweep: Sweep = Sweep()
     methods: dict[str, Method] = Field(min_length=1)

@@ -54,7 +54,7 @@ def main_tasks(study: StudySettings, chosen: Mapping[str, float]) -> Iterator[Ta
 
 
 def curve_tasks(study: StudySettings, chosen: Mapping[str, float]) -> Iterator[Task]:
-    """Methods over numbers of updates, on the first base; the study's own number is that of the main runs."""
+    """Methods over numbers of updates, on the first base; the point of the study's own number is a main run."""
     base = next(iter(study.bases))
     for seed in study.curve.seeds:
         for updates in study.curve.updates:

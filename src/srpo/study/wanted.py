@@ -19,7 +19,7 @@ class Wanted(NamedTuple):
 
     def has(self, study: StudySettings, task: Task) -> bool:
         """Whether a run is asked for."""
-        asked = ((self.methods, task.method), (self.parts, part_of(study, task)), (self.bases, task.base))
+        asked = ((self.methods, task.method), (self.parts, part_of(task)), (self.bases, task.base))
         return all(not names or name in names for names, name in asked)
 
     def check(self, study: StudySettings) -> None:
@@ -32,13 +32,13 @@ class Wanted(NamedTuple):
 EVERYTHING: Final = Wanted()
 
 
-def part_of(study: StudySettings, task: Task) -> str:
+def part_of(task: Task) -> str:
     """The part of the study that a run belongs to: its ablation, or one of the three others."""
     if task.ablation:
         return task.ablation
     if task.purpose == "sweep":
         return RATES
-    return METHODS if task.updates in (0, study.updates) else UPDATES
+    return UPDATES if task.purpose == "ablation" else METHODS
 
 
 def parts_of(study: StudySettings) -> tuple[str, ...]:

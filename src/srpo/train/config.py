@@ -71,7 +71,8 @@ class SRPOConfig(TrainingArguments):  # type: ignore[misc]
         default=2**30, metadata={"help": "image features kept on the device when vision is frozen; 0 keeps none"}
     )
     disable_dropout: bool = field(
-        default=True, metadata={"help": "with dropout, branches that share a prefix would see different prefixes"}
+        default=True,
+        metadata={"help": "with dropout, paths of a tree would share what is dropped from their shared tokens"},
     )
     model_init_kwargs: dict[str, Any] | None = field(
         default=None, metadata={"help": "for from_pretrained, when the model is given by name"}

@@ -5,7 +5,7 @@ has the same tokens, then other branches for as long as they have, and is stored
 stored is cut into *spans*, runs of tokens between two places where paths part.
 
     paths  p p p r r r r e        row    p p p r r r r e | a | b e | c e
-           p p p a b e                         ^ fork of all three spans
+           p p p a b e                         ^ here all three spans leave the trunk
            p p p a c e                   visible to the last span: p p p | a | c e
 
 A token is scored at the position that precedes it in its path, its *read position*: the first token of a branch is
@@ -15,9 +15,12 @@ Pure integers.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from math import inf
+from operator import itemgetter
 
 REFERENCE = 0
 """Number of the reference path; branch j of the input is path j + 1."""
@@ -40,7 +43,7 @@ class Span:
     before: tuple[tuple[int, int], ...]
 
     @property
-    def fork(self) -> int:
+    def trunk(self) -> int:
         """Tokens of the trunk that it sees."""
         return self.before[0][1]
 
@@ -63,7 +66,7 @@ class ScoredPath:
 class Row:
     """One row of a batch: `trunk` tokens of one path (the first `prompt` of them the prompt), then the spans.
 
-    Spans stand in order of their fork, and what goes on from a span follows it.
+    Spans stand in the order in which they leave the trunk, and what goes on from a span follows it at once.
     """
 
     ids: tuple[int, ...]
@@ -98,7 +101,7 @@ def pack_tree(
     that the reference path does not have, and for a reference path longer than `max_length`.
     """
     forks = _forks(prompt_ids, trunk_segments)
-    limit = forks[-1] if max_length is None else max_length
+    limit = inf if max_length is None else max_length
     if forks[-1] > limit:
         raise ValueError(f"prompt and reference path have {forks[-1]} tokens, more than max_length {max_length}")
     ids = (*prompt_ids, *(i for segment in trunk_segments for i in segment))
@@ -107,7 +110,7 @@ def pack_tree(
     kept = []
     for number in sorted(range(len(branches)), key=lambda j: branches[j].prefix):
         fork = _fork(forks, branches[number])
-        if max_length is None or fork + len(branches[number].ids) <= max_length:
+        if fork + len(branches[number].ids) <= limit:
             kept.append((number + 1, fork, branches[number].ids))
     return _row(ids, prompt, [reference], kept)
 
@@ -152,6 +155,8 @@ def common_prefix(first: Sequence[int], second: Sequence[int]) -> int:
     return min(len(first), len(second))
 
 
+_Stretches = tuple[tuple[int, int], ...]
+
 _Branch = tuple[int, int, tuple[int, ...]]
 """Path number, fork, ids."""
 
@@ -163,14 +168,14 @@ def _row(trunk_ids: tuple[int, ...], prompt: int, reference: Sequence[ScoredPath
     """Trunk and branches joined."""
     ids, spans = list(trunk_ids), list[Span]()
     places: list[list[int]] = []
-    tails: list[tuple[int, _Tail]] = []
+    tails: defaultdict[int, list[_Tail]] = defaultdict(list)
     for index, (_, fork, own) in enumerate(branches):
         left = fork + common_prefix(trunk_ids[fork:], own)
         places.append(list(range(fork, left)))
         if left - fork < len(own):
-            tails.append((left, (index, own[left - fork :])))
-    for fork, group in groupby(sorted(tails, key=lambda tail: (tail[0], tail[1][1])), key=lambda tail: tail[0]):
-        for span, members in _grow([tail for _, tail in group], ((0, fork),), ids):
+            tails[left].append((index, own[left - fork :]))
+    for left in sorted(tails):
+        for span, members in _grow(sorted(tails[left], key=itemgetter(1)), ((0, left),), ids):
             spans.append(span)
             for index in members:
                 places[index].extend(range(span.start, span.end))
@@ -178,19 +183,24 @@ def _row(trunk_ids: tuple[int, ...], prompt: int, reference: Sequence[ScoredPath
     return Row(tuple(ids), prompt, len(trunk_ids), tuple(spans), (*reference, *made))
 
 
-def _grow(
-    tails: Sequence[_Tail], before: tuple[tuple[int, int], ...], ids: list[int]
-) -> Iterator[tuple[Span, list[int]]]:
+def _grow(tails: Sequence[_Tail], before: _Stretches, ids: list[int]) -> Iterator[tuple[Span, list[int]]]:
     """Spans of sorted tails that begin at one place, with the branches that go through each; appends to `ids`."""
-    for _, group in groupby(tails, key=lambda tail: tail[1][0]):
-        through = list(group)
+    waiting = _alike(tails, before)
+    while waiting:
+        through, before = waiting.pop()
         # The tails are sorted: what the first and the last share, all share.
         length = common_prefix(through[0][1], through[-1][1])
         span = Span(len(ids), len(ids) + length, before)
         ids.extend(through[0][1][:length])
         yield span, [index for index, _ in through]
         rest = [(index, own[length:]) for index, own in through if len(own) > length]
-        yield from _grow(rest, (*before, (span.start, span.end)), ids)
+        waiting += _alike(rest, (*before, (span.start, span.end)))
+
+
+def _alike(tails: Sequence[_Tail], before: _Stretches) -> list[tuple[list[_Tail], _Stretches]]:
+    """Tails by their first token, the last ones first."""
+    groups = [(list(group), before) for _, group in groupby(tails, key=lambda tail: tail[1][0])]
+    return groups[::-1]
 
 
 def _branches(row: Row) -> list[_Branch]:

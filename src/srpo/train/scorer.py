@@ -76,17 +76,18 @@ class TreeScorer:
             **self._images(model, examples, device),
         }
         length = ids_BN.shape[1]
-        wanted = [
-            (b * length + read, target)
-            for b, row in enumerate(rows)
-            for path in row.scored
-            for read, target in zip(path.reads, path.targets, strict=True)
-        ]
+        wanted_P2 = torch.tensor(
+            [
+                (b * length + read, target)
+                for b, row in enumerate(rows)
+                for path in row.scored
+                for read, target in zip(path.reads, path.targets, strict=True)
+            ]
+        )
         # What paths share is scored once: the head is dear where the vocabulary is large.
-        once = {pair: number for number, pair in enumerate(dict.fromkeys(wanted))}
-        reads_U, targets_U = torch.tensor(list(once), device=device).unbind(1)
-        logps_U = token_logps(model, inputs, reads_U, targets_U)
-        return logps_U.index_select(0, torch.tensor([once[pair] for pair in wanted], device=device))
+        once_U2, place_P = (t.to(device) for t in torch.unique(wanted_P2, dim=0, return_inverse=True))
+        logps_U = token_logps(model, inputs, once_U2[:, 0], once_U2[:, 1])
+        return logps_U.index_select(0, place_P)
 
     def _images(self, model: Any, examples: Sequence[TreeExample], device: torch.device) -> dict[str, Any]:
         if self.vision is not None:

@@ -1,17 +1,16 @@
 """Attention over tree rows without a mask over the whole row.
 
-The trunk attends causally to itself.  Spans with near forks stand side by side, so a *segment*, a few of them, attends
-to one slice of the trunk and to itself, under a small mask that keeps its paths apart.  Nothing is gathered or padded.
-It is registered as an attention function of transformers and behaves as sdpa when a call brings no plan,
-e.g. in generation.
+The trunk attends causally to itself.  A *segment*, a few spans that stand side by side, attends to slices of what is
+before them and to itself, under a small mask that keeps its paths apart.  Nothing is gathered or padded.  It is
+registered as an attention function of transformers and behaves as sdpa when a call brings no plan, e.g. in generation.
 
-Shapes: B rows, N tokens of the longest row, L tokens of a segment, F tokens before its fork, H query heads, G key
-heads, D head size.
+Shapes: B rows, N tokens of the longest row, L tokens of a segment, F tokens before it, H query heads,
+G key heads, D head size.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,14 +28,14 @@ SEGMENTS = "srpo_segments"
 
 @dataclass(frozen=True)
 class Segment:
-    """Neighbouring spans: tokens `start` to `end` see, by the mask, some of those before `fork` and of their own.
+    """Neighbouring spans: tokens `start` to `end` see, by the mask, some of the stretches `before` and of their own.
 
-    `visible_11LK` is [1, 1, L, F + L].
+    `before` has F tokens in all; `visible_11LK` is [1, 1, L, F + L].
     """
 
     start: int
     end: int
-    fork: int
+    before: tuple[tuple[int, int], ...]
     visible_11LK: torch.Tensor
 
 
@@ -54,45 +53,44 @@ SegmentPlan = tuple[RowPlan, ...]
 
 def plan_segments(rows: Sequence[Row], device: torch.device) -> SegmentPlan:
     """The plan for padded rows; it is the same for all layers."""
-    return tuple(RowPlan(row.trunk, tuple(_segment(spans, device) for spans in _side_by_side(row))) for row in rows)
+    return tuple(RowPlan(row.trunk, tuple(_segment(s, device) for s in _side_by_side(row.spans))) for row in rows)
 
 
-def _side_by_side(row: Row) -> list[list[Span]]:
-    """Spans that share a call: those that go on from one another, and as many more as are no longer than their prefix.
+def _side_by_side(spans: Sequence[Span]) -> Iterator[Sequence[Span]]:
+    """Spans that share a call, in the order of the row.
 
-    So the mask over them stays small.
+    Neighbours share one, each with all that goes on from it, while they are together no longer than what is before
+    them: so the mask over them stays small.  Of a longer one the span itself goes alone, and the others after it.
     """
-    groups: list[list[Span]] = []
-    for family in _families(row):
-        if groups and family[-1].end - groups[-1][0].start <= groups[-1][0].fork:
-            groups[-1] += family
+    waiting = [spans] if spans else []
+    while waiting:
+        spans = waiting.pop()
+        first, level = spans[0], len(spans[0].before)
+        ends = [i for i in range(1, len(spans) + 1) if i == len(spans) or len(spans[i].before) == level]
+        fitting = [end for end in ends if spans[end - 1].end - first.start <= first.depth]
+        if fitting:
+            yield spans[: fitting[-1]]
+            left = [spans[fitting[-1] :]]
         else:
-            groups.append(family)
-    return groups
-
-
-def _families(row: Row) -> list[list[Span]]:
-    """Each span that leaves the trunk, with all that goes on from it."""
-    families: list[list[Span]] = []
-    for span in row.spans:
-        if len(span.before) == 1:
-            families.append([span])
-        else:
-            families[-1].append(span)
-    return families
+            yield spans[:1]
+            left = [spans[ends[0] :], spans[1 : ends[0]]]
+        waiting += [part for part in left if part]
 
 
 def _segment(spans: Sequence[Span], device: torch.device) -> Segment:
-    start, end, fork = spans[0].start, spans[-1].end, spans[-1].fork
-    visible_LK = torch.zeros(end - start, fork + end - start, dtype=torch.bool)
+    start, end, level = spans[0].start, spans[-1].end, len(spans[0].before)
+    # They differ in how much of the trunk they see, and the last one sees most; other stretches all of them see.
+    before = spans[-1].before[:level]
+    depth = sum(last - first for first, last in before)
+    visible_LK = torch.zeros(end - start, depth + end - start, dtype=torch.bool)
     for span in spans:
         own_LK = visible_LK[span.start - start : span.end - start]
-        own_LK[:, : span.fork] = True
-        # Stretches after the trunk lie in the segment, whose keys follow those of the trunk.
-        for first, last in span.before[1:]:
-            own_LK[:, fork + first - start : fork + last - start] = True
-        own_LK[:, fork + span.start - start : fork + span.end - start] = torch.ones(len(own_LK), len(own_LK)).tril()
-    return Segment(start, end, fork, visible_LK.to(device)[None, None])
+        own_LK[:, : span.trunk] = True
+        own_LK[:, before[0][1] : depth] = True
+        for first, last in span.before[level:]:
+            own_LK[:, depth + first - start : depth + last - start] = True
+        own_LK[:, depth + span.start - start : depth + span.end - start] = torch.ones(len(own_LK), len(own_LK)).tril()
+    return Segment(start, end, before, visible_LK.to(device)[None, None])
 
 
 def segment_attention(  # noqa: PLR0913 - the signature of transformers' attention functions
@@ -140,7 +138,8 @@ def _attend(
 
 def _seen(heads_1GND: torch.Tensor, segment: Segment) -> torch.Tensor:
     """Keys or values of a segment, [1, G, F + L, D]."""
-    return torch.cat((heads_1GND[:, :, : segment.fork], heads_1GND[:, :, segment.start : segment.end]), dim=2)
+    stretches = (*segment.before, (segment.start, segment.end))
+    return torch.cat([heads_1GND[:, :, first:last] for first, last in stretches], dim=2)
 
 
 def use_segments(model: Any) -> None:
