@@ -162,7 +162,7 @@ NOTES: Final[dict[str, str]] = {
     "TrainSettings.loss_type": "the objective, see method.md",
     "TrainSettings.contrast_lambda": "weight of the contrast loss",
     "TrainSettings.contrast_weight": "mean over contrasts, or first within each prefix",
-    "TrainSettings.step_impl": "tree stores each token once, flat repeats prefixes; auto: tree where it is exact",
+    "TrainSettings.step_impl": "tree stores what paths share once, flat repeats it; auto: tree where it is exact",
     "TrainSettings.tree_attention": "how tree rows attend (`training.md`); auto: varlen if it can run, else segments",
     "TrainSettings.max_step_tokens": "of one forward and backward pass, padding included; larger trees are split",
     "TrainSettings.max_step_patches": "image patches of a pass, if the vision tower runs in it",

@@ -97,7 +97,7 @@ def flat_work(tree: Lengths) -> Work:
 
 
 def tree_work(tree: Lengths, pictures: int) -> Work:
-    """Every token once: P + R + sum b_ij.  This is the lower bound with no picture."""
+    """Every token once, of paths that share prefixes only: P + R + sum b_ij.  The lower bound, with no picture."""
     keys, targets = _triangle(0, tree.prompt + tree.reference), tree.reference
     for before, own in tree.paths()[1:]:
         keys += _triangle(before, own)
@@ -106,7 +106,7 @@ def tree_work(tree: Lengths, pictures: int) -> Work:
 
 
 def lower_bound(tree: Lengths) -> int:
-    """Distinct tokens of a tree, T = P + R + sum b_ij."""
+    """Distinct tokens of a tree whose paths share prefixes only, T = P + R + sum b_ij."""
     return tree.prompt + sum(own for _, own in tree.paths())
 
 
