@@ -6,11 +6,13 @@ import pytest
 from study_files import ITEMS, MISSED, RIGHT, final_task, keep, small_study, study_in, sweep_task
 
 from srpo.errors import DataError
+from srpo.study.ablations import curves
 from srpo.study.analysis import View, difference, faithfulness_of, rate_of, values_of, verdicts
 from srpo.study.page import marks, write_page
 from srpo.study.places import MAIN
+from srpo.study.read import Read
 from srpo.study.settings import Curve
-from srpo.study.tables import Read, all_tables, curves
+from srpo.study.tables import all_tables
 
 VIEW = View("test_rules", "greedy", "joint_reply")
 

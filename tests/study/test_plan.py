@@ -10,9 +10,10 @@ from srpo.cli import app
 from srpo.errors import ConfigError, DataError
 from srpo.study.choice import chosen_rates
 from srpo.study.planning import plan_lines
+from srpo.study.read import Read
 from srpo.study.schedule import work_off
 from srpo.study.settings import Ablation, Curve, Method, load_study, merge
-from srpo.study.tables import Read, all_tables
+from srpo.study.tables import all_tables
 from srpo.study.tasks import ablation_tasks, all_tasks, main_tasks, sweep_tasks
 from srpo.study.wanted import EVERYTHING, Wanted, parts_of
 from srpo.study.work import config_of

@@ -13,7 +13,7 @@ from srpo.study import work
 from srpo.study.page import write_page
 from srpo.study.results import Results
 from srpo.study.settings import Method, Sweep
-from srpo.study.work import config_of, do_run, make_trees
+from srpo.study.work import config_of, count_branches, do_run, make_trees
 
 RUN: dict[str, Any] = {
     "world": {"seed": 30000, "train": 2, "test_scenes": 0, "test_combinations": 0, "test_rules": 2},
@@ -38,7 +38,8 @@ def test_a_run_leaves_its_figures_and_nothing_else(study, tmp_path):
     places = study.places
     config = config_of(study.settings, final_task("base", 0, updates=1), places)
     make_trees(config, places)
-    assert places.has_trees(config)
+    count_branches(study.settings, final_task("srpo", 0, updates=1), places, study.results)
+    assert places.has_trees(config) and study.results.branches("shipped", 0).exists()
     for method in ("base", "srpo"):
         do_run(study.settings, final_task(method, 0, updates=1), places, study.results)
     base, srpo = (study.results.read(final_task(name, 0, updates=1)) for name in ("base", "srpo"))

@@ -10,9 +10,10 @@ from markupsafe import Markup
 
 from srpo.report.charts import Bar, BarGroup, Line, Words, line_chart
 from srpo.report.dots import dot_chart
+from srpo.study.ablations import curves
 from srpo.study.analysis import View, rate_of
+from srpo.study.read import DECODINGS, HEADLINE, Read
 from srpo.study.results import Finished
-from srpo.study.tables import DECODINGS, HEADLINE, Read, curves
 
 _WIDTH: Final = 760
 _STYLE: Final = """<style>

@@ -6,10 +6,12 @@ from pathlib import Path
 
 from srpo.errors import DataError
 from srpo.records import write_text
+from srpo.study.ablations import curves
 from srpo.study.drawings import all_drawings, strokes
 from srpo.study.places import MAIN, named
+from srpo.study.read import Read
 from srpo.study.schedule import Study
-from srpo.study.tables import Read, all_tables, curves
+from srpo.study.tables import all_tables
 
 
 def marks(study: str) -> tuple[str, str]:

@@ -17,6 +17,7 @@ from srpo.runs import RunFolder
 from srpo.stage_files import StageFiles
 from srpo.stages import run_stage
 from srpo.stages.watch import watched
+from srpo.study.branches import branches_of, keep_branches
 from srpo.study.labels import by_whole_paths
 from srpo.study.outcomes import Sets, pack_edits, pack_sets
 from srpo.study.places import Places
@@ -93,6 +94,15 @@ def make_trees(config: RunConfig, places: Places) -> None:
     sampled = sum(_sampled(tree) for tree in read_records(run.trees, Tree))
     spent = {"seconds": seconds["explore"] + seconds["judge"], "tokens": sampled}
     write_text(places.mark(run.path), json.dumps(spent) + "\n")
+
+
+def count_branches(study: StudySettings, task: Task, places: Places, results: Results) -> None:
+    """Keep what the branches gave, if they are those of the methods and not of a variant that explores in its way."""
+    method, config = study.method(task.method, task.ablation, task.variant), config_of(study, task, places)
+    if not {"explore", "world"} & method.run.keys():
+        run = RunFolder.open(places.trees(config))
+        _, yields = contrasts_of(run, config)
+        keep_branches(results, branches_of(task.base, task.seed, _explored(run, config), yields))
 
 
 def do_run(study: StudySettings, task: Task, places: Places, results: Results) -> None:
