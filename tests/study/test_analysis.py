@@ -178,3 +178,29 @@ def test_curves_take_the_main_runs_in(tmp_path):
     assert {method: list(points) for method, points in found.items()} == {"sft": [2, 4]}
     write_page(study, tmp_path / "made.md")
     assert "study-updates-greedy.svg" in (tmp_path / "made.md").read_text()
+
+
+def test_bases_stand_side_by_side_and_rates_are_of_the_first(tmp_path):
+    settings = small_study(bases={"shipped": {}, "second": {"seed": 1}}, seeds=(0,), against=("srpo",))
+    study = study_in(tmp_path, settings)
+    for method in ("sft", "srpo"):
+        for rate in (1e-4, 3e-4):
+            keep(study, sweep_task(method, rate), [RIGHT, RIGHT], [RIGHT, MISSED])
+    for base, srpo in (("shipped", [RIGHT] * 8), ("second", [MISSED] * 8)):
+        for method, sets in (("sft", [RIGHT] * 4 + [MISSED] * 4), ("srpo", srpo)):
+            keep(study, final_task(method, 0).model_copy(update={"base": base}), sets, sets)
+    keep(study, final_task("base", 0), [MISSED] * 8, [MISSED] * 8)
+    tables = {table.title: table for table in all_tables(Read(settings, study.results))}
+    rates = {row[0]: row[1:] for row in tables["Base by base: greedy decoding"].rows}
+    assert {name: [cell.split(" ")[0] for cell in cells] for name, cells in rates.items()} == {
+        "SFT": ["50.0", "50.0"],
+        "SRPO": ["100.0", "0.0"],
+    }
+    ((against, *apart),) = tables["SRPO, base by base: greedy decoding"].rows
+    assert (against, [cell.split(" ")[0] for cell in apart]) == ("SFT", ["+50.0", "-50.0"])
+    # Together they cancel; rates beside one another are those of the first base, where the untrained one is.
+    pooled = {row[0]: row[1] for row in tables["SRPO against the others: greedy decoding"].rows}
+    assert pooled["SFT"].startswith("+0.0") and pooled["Base"].startswith("+100.0")
+    figures = tables["`test_rules`: greedy decoding"]
+    assert [row[0] for row in figures.rows] == ["Base", "SFT", "SRPO"] and "on the first base" in figures.note
+    assert [row[2].split(" ")[0] for row in figures.rows] == ["0.0", "50.0", "100.0"]

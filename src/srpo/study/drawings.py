@@ -49,7 +49,7 @@ def strokes(names: Sequence[str]) -> str:
 def _methods(read: Read) -> Markup:
     split = read.study.splits[0]
     groups = []
-    for name, runs in read.methods.items():
+    for name, runs in read.on_first.items():
         bars = []
         for decoding in DECODINGS:
             rate = rate_of(runs, read.items, View(split, decoding, HEADLINE))
@@ -57,7 +57,8 @@ def _methods(read: Read) -> Markup:
             text = "not measured" if value is None else f"{100 * value:.1f} %"
             bars.append(Bar(decoding, value, text, *(interval or (None, None))))
         groups.append(BarGroup(read.study.methods[name].label, tuple(bars)))
-    words = f"All four replies right on {split}, with 95 % intervals by rule, greedy and at temperature 1."
+    how = f"with 95 % intervals by rule{read.first_alone}, greedy and at temperature 1"
+    words = f"All four replies right on {split}, {how}."
     return dot_chart(Words("methods", "Methods", words), groups)
 
 

@@ -57,6 +57,24 @@ class Read:
         """Method -> its finished runs, all bases and seeds; methods without any are left out."""
         return self.grouped(main_tasks(self.study, self.rates), lambda task: task.method)
 
+    @cached_property
+    def bases(self) -> list[str]:
+        """Bases with a finished run, in their order."""
+        found = {run.task.base for runs in self.methods.values() for run in runs}
+        return [base for base in self.study.bases if base in found]
+
+    @cached_property
+    def on_first(self) -> dict[str, list[Finished]]:
+        """The runs on the first base alone: there all methods are, so their rates may stand side by side."""
+        first = next(iter(self.study.bases))
+        found = {name: [run for run in runs if run.task.base == first] for name, runs in self.methods.items()}
+        return {name: runs for name, runs in found.items() if runs}
+
+    @property
+    def first_alone(self) -> str:
+        """What a table of these says of it, if there are others."""
+        return ", on the first base" if len(self.bases) > 1 else ""
+
     def grouped(self, tasks: Iterable[Task], key: Callable[[Task], str]) -> dict[str, list[Finished]]:
         """Finished runs of tasks, by a name of the task."""
         found: dict[str, list[Finished]] = {}

@@ -25,6 +25,9 @@ def all_tables(read: Read) -> list[Table]:
     tables = [rates_table(read)]
     if read.methods:
         tables += [verdict_table(read, name, decoding) for name in read.study.against for decoding in DECODINGS]
+        if len(read.bases) > 1:
+            tables += [bases_table(read, decoding) for decoding in DECODINGS]
+            tables += [apart_table(read, name, decoding) for name in read.study.against for decoding in DECODINGS]
         first = read.study.splits[0]
         tables += [figures_table(read, first, decoding) for decoding in DECODINGS]
         tables += [splits_table(read, decoding) for decoding in DECODINGS]
@@ -81,14 +84,42 @@ def verdict_table(read: Read, against: str, decoding: str) -> Table:
     return Table(f"{label} against the others: {DECODINGS[decoding].lower()}", note, header, tuple(rows))
 
 
+def bases_table(read: Read, decoding: str) -> Table:
+    """The headline of each method on each base, of the methods that were run on more than one."""
+    view, rows = View(read.study.splits[0], decoding, HEADLINE), []
+    for name, runs in read.methods.items():
+        own = [[run for run in runs if run.task.base == base] for base in read.bases]
+        if sum(map(bool, own)) > 1:
+            rates = (f"{percent(rate_of(of, read.items, view))}, {len(of)} runs" if of else "" for of in own)
+            rows.append((read.study.methods[name].label, *rates))
+    note = f"All four replies right on `{view.split}`, percent with 95 % intervals by rule."
+    return Table(f"Base by base: {DECODINGS[decoding].lower()}", note, ("method", *read.bases), tuple(rows))
+
+
+def apart_table(read: Read, against: str, decoding: str) -> Table:
+    """A method against the others on each base apart."""
+    view, rows = View(read.study.splits[0], decoding, HEADLINE), []
+    own = read.methods.get(against, [])
+    for name, runs in read.methods.items():
+        of_base = [[run for run in runs if run.task.base == base] for base in read.bases]
+        if name != against and sum(map(bool, of_base)) > 1:
+            # Only runs of one base are paired with one another.
+            rows.append(
+                (read.study.methods[name].label, *(points(difference(o, own, read.items, view)) for o in of_base))
+            )
+    label = read.study.methods[against].label
+    note = f"{label} minus each method, points of all four replies right on `{view.split}` with 95 % intervals by rule."
+    return Table(f"{label}, base by base: {DECODINGS[decoding].lower()}", note, ("against", *read.bases), tuple(rows))
+
+
 def figures_table(read: Read, split: str, decoding: str) -> Table:
     """All figures of all methods on one split."""
     rows = []
-    for name, runs in read.methods.items():
+    for name, runs in read.on_first.items():
         rates = [rate_of(runs, read.items, View(split, decoding, figure)) for figure in COLUMNS]
         size = next((f"{r.sets} sets, {r.rules} rules, {r.runs} runs" for r in rates if r is not None), "")
         rows.append((read.study.methods[name].label, *map(percent, rates), size))
-    note = "Percent with 95 % intervals by rule.  Text that cannot be judged counts as a failure."
+    note = f"Percent with 95 % intervals by rule{read.first_alone}.  Text that cannot be judged counts as a failure."
     header = ("method", *(FIGURES[figure][0].lower() for figure in COLUMNS), "n")
     return Table(f"`{split}`: {DECODINGS[decoding].lower()}", note, header, tuple(rows))
 
@@ -96,10 +127,10 @@ def figures_table(read: Read, split: str, decoding: str) -> Table:
 def splits_table(read: Read, decoding: str) -> Table:
     """The headline on every split."""
     rows = []
-    for name, runs in read.methods.items():
+    for name, runs in read.on_first.items():
         found = [rate_of(runs, read.items, View(split, decoding, HEADLINE)) for split in read.study.splits]
         rows.append((read.study.methods[name].label, *map(percent, found)))
-    note = "All four replies right, percent with 95 % intervals by rule."
+    note = f"All four replies right, percent with 95 % intervals by rule{read.first_alone}."
     header = ("method", *(f"`{split}`" for split in read.study.splits))
     return Table(f"All splits: {DECODINGS[decoding].lower()}", note, header, tuple(rows))
 
@@ -107,15 +138,15 @@ def splits_table(read: Read, decoding: str) -> Table:
 def faithfulness_table(read: Read, kind: str) -> Table:
     """Whether replies go by the reasoning that stands before them."""
     split, rows = read.study.splits[0], []
-    for name, runs in read.methods.items():
+    for name, runs in read.on_first.items():
         found = faithfulness_of(runs, read.items, split, kind)
         if found.risk is not None:
             cells = (percent(found.risk), percent(found.control), points(found.paired))
             rows.append((read.study.methods[name].label, *cells, f"{found.risk.sets} of {_sets(runs, split)}"))
     note = (
-        f"Greedy, hazard cells of `{split}`: percent of replies that flip (warn or refuse before the edit and not "
-        f"after it, or the other way round) after the steps that name the risk are {kind}, and after another step "
-        "is; only paths that name a risk can be edited."
+        f"Greedy, hazard cells of `{split}`{read.first_alone}: percent of replies that flip (warn or refuse before the "
+        f"edit and not after it, or the other way round) after the steps that name the risk are {kind}, and after "
+        "another step is; only paths that name a risk can be edited."
     )
     header = ("method", f"risk {kind}", f"control {kind}", "difference, points", "edited")
     return Table(f"Faithfulness: steps {kind}", note, header, tuple(rows))
@@ -129,14 +160,17 @@ def _sets(runs: Sequence[Finished], split: str) -> int:
 def cost_table(read: Read) -> Table:
     """What each method takes, mean over its runs."""
     rows = []
-    for name, runs in read.methods.items():
+    for name, runs in read.on_first.items():
         costs = [run.cost for run in runs]
         tokens = (sum(getattr(c, key) for c in costs) / len(costs) for key in ("sampled_tokens", "trained_tokens"))
         keys = ("explore_seconds", "train_seconds", "evaluate_seconds")
         seconds = (sum(getattr(c, key) for c in costs) / len(costs) for key in keys)
         cells = (f"{costs[0].updates}", *(f"{n / 1000:.0f} k" for n in tokens), *(f"{s:.0f}" for s in seconds))
         rows.append((read.study.methods[name].label, *cells, f"{costs[0].prompt_tokens:.0f}", str(len(runs))))
-    note = "Means over runs; seconds of one core of the machine.  Passes of a reference model do not count."
+    note = (
+        f"Means over runs{read.first_alone}; seconds of one core of the machine.  Passes of a reference model do not "
+        "count."
+    )
     header = ("method", "updates", "tokens sampled", "tokens trained", "explore, s", "train, s", "evaluate, s")
     return Table("Cost", note, (*header, "tokens of a prompt", "runs"), tuple(rows))
 
@@ -144,13 +178,13 @@ def cost_table(read: Read) -> Table:
 def training_table(read: Read) -> Table:
     """What the log of `srpo train` says, first and last row, mean over runs."""
     rows = []
-    for name, runs in read.methods.items():
+    for name, runs in read.on_first.items():
         ends = [f"{key}, {end}" for key in ("reference_loss", "contrast_loss", "accuracy") for end in ("first", "last")]
         if all(ends[1] in run.notes for run in runs):
             rows.append((read.study.methods[name].label, *(noted(runs, end) for end in ends), str(len(runs))))
     note = (
-        "Mean over runs of the first and the last log row.  A reference loss that ends high says that the contrast has "
-        "displaced the likelihood of the reference path."
+        f"Mean over runs of the first and the last log row{read.first_alone}.  A reference loss that ends high says "
+        "that the contrast has displaced the likelihood of the reference path."
     )
     header = ("reference loss, first", "last", "contrast loss, first", "last", "accuracy of contrasts, first", "last")
     return Table("Training", note, ("method", *header, "runs"), tuple(rows))
