@@ -6,7 +6,7 @@ import pytest
 from study_files import ITEMS, MISSED, RIGHT, final_task, keep, small_study, study_in, sweep_task
 
 from srpo.errors import DataError
-from srpo.study.ablations import curves
+from srpo.study.ablations import curve_table, curves
 from srpo.study.analysis import View, difference, faithfulness_of, rate_of, values_of, verdicts
 from srpo.study.page import marks, write_page
 from srpo.study.places import MAIN
@@ -167,15 +167,19 @@ def test_ablations_on_other_sets_than_those_of_the_tests_are_refused(tmp_path):
 
 
 def test_curves_take_the_main_runs_in(tmp_path):
-    settings = small_study(curve=Curve(methods=("sft",), updates=(2,), seeds=(0,)))
+    settings = small_study(curve=Curve(methods=("sft", "srpo"), updates=(2,), seeds=(0,)))
     study = study_in(tmp_path, settings)
-    for rate in (1e-4, 3e-4):
-        keep(study, sweep_task("sft", rate), [RIGHT, RIGHT], [RIGHT, RIGHT])
-    fewer = final_task("sft", 0, updates=2).model_copy(update={"purpose": "ablation"})
-    for task in (fewer, final_task("sft", 0)):
-        keep(study, task, [RIGHT] * 8, [RIGHT] * 8)
-    found = curves(Read(settings, study.results))
-    assert {method: list(points) for method, points in found.items()} == {"sft": [2, 4]}
+    for method, last in (("sft", RIGHT), ("srpo", MISSED)):
+        for rate in (1e-4, 3e-4):
+            keep(study, sweep_task(method, rate), [RIGHT, RIGHT], [RIGHT, RIGHT])
+        fewer = final_task(method, 0, updates=2).model_copy(update={"purpose": "ablation"})
+        keep(study, fewer, [RIGHT] * 8, [RIGHT] * 8)
+        keep(study, final_task(method, 0), [RIGHT] * 6 + [last] * 2, [RIGHT] * 8)
+    read = Read(settings, study.results)
+    assert {method: list(points) for method, points in curves(read).items()} == {"sft": [2, 4], "srpo": [2, 4]}
+    rows = {row[:2]: row for row in curve_table(read).rows}
+    assert rows["SFT", "4"][4] == "" and rows["SRPO", "2"][4].startswith("+0.0")
+    assert (rows["SRPO", "4"][4].split(" ")[0], rows["SRPO", "4"][6].split(" ")[0]) == ("-25.0", "+0.0")
     write_page(study, tmp_path / "made.md")
     assert "study-updates-greedy.svg" in (tmp_path / "made.md").read_text()
 

@@ -14,15 +14,21 @@ from srpo.study.tasks import ablation_tasks, curve_tasks, main_tasks, sweep_task
 def curve_table(read: Read) -> Table:
     """Methods over updates, with the main runs of the same base and seeds in their place."""
     view = read.study.splits[0]
-    rows = []
-    for method, of_method in curves(read).items():
+    rows, every = [], curves(read)
+    first = next(iter(every), "")
+    for method, of_method in every.items():
         for updates, runs in of_method.items():
-            found = [rate_of(runs, read.items, View(view, decoding, HEADLINE)) for decoding in DECODINGS]
-            tokens = sum(run.cost.trained_tokens for run in runs) / len(runs)
-            label = read.study.methods[method].label
-            rows.append((label, str(updates), f"{tokens / 1000:.0f} k", *map(percent, found), str(len(runs))))
-    note = f"All four replies right on `{view}`, percent with 95 % intervals by rule.  Each point has its own schedule."
-    header = ("method", "updates", "tokens trained", "greedy", "sampled", "runs")
+            own = every.get(first, {}).get(updates, [])
+            cells = [_ablation_cells(read, own, runs, View(view, d, HEADLINE), method == first) for d in DECODINGS]
+            tokens = f"{fmean(run.cost.trained_tokens for run in runs) / 1000:.0f} k"
+            figures = (cell for pair in cells for cell in pair)
+            rows.append((read.study.methods[method].label, str(updates), tokens, *figures, str(len(runs))))
+    note = (
+        f"All four replies right on `{view}`, percent with 95 % intervals by rule, and paired difference from "
+        f"{read.study.methods[first].label if first else ''} with as many updates, in points.  Each point has its own "
+        "schedule."
+    )
+    header = ("method", "updates", "tokens trained", "greedy", "difference", "sampled", "difference", "runs")
     return Table("Over updates", note, header, tuple(rows))
 
 
