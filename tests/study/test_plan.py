@@ -11,7 +11,7 @@ from srpo.errors import ConfigError, DataError
 from srpo.study.choice import chosen_rates
 from srpo.study.planning import plan_lines
 from srpo.study.read import Read
-from srpo.study.schedule import work_off
+from srpo.study.schedule import Job, work_off
 from srpo.study.settings import Ablation, Curve, Method, load_study, merge
 from srpo.study.tables import all_tables
 from srpo.study.tasks import ablation_tasks, all_tasks, main_tasks, sweep_tasks
@@ -98,6 +98,17 @@ def test_the_plan_in_words(tmp_path):
     assert lines[-1].startswith("about 0.8 hours of one core for 9 runs")  # 3 of 80 s, and 6 guessed
     with pytest.raises(DataError, match="no such method"):
         Wanted(methods=("nothing",)).check(study.settings)
+
+
+def test_a_run_is_likely_to_take_as_long_as_those_of_its_purpose(tmp_path):
+    ablations = {"lambda": Ablation(title="A", methods=("srpo",), seeds=(0, 1), variants={"x": {}})}
+    study = study_in(tmp_path, small_study(ablations=ablations))
+    for rate in (1e-4, 3e-4):
+        keep(study, sweep_task("srpo", rate), [RIGHT], [RIGHT], train_seconds=180)
+    first, second = (task for task in study.missing() if task.ablation)
+    assert study.seconds(Job("run", second.id, second)) == 200  # those of another purpose, as there are no others
+    keep(study, first, [RIGHT], [RIGHT], train_seconds=30)
+    assert study.seconds(Job("run", second.id, second)) == 50
 
 
 def test_parts_and_bases_can_be_asked_for(tmp_path):

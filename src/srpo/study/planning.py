@@ -34,9 +34,10 @@ def plan_lines(study: Study, wanted: Wanted = EVERYTHING) -> Iterator[str]:
 
 
 def hours(study: Study, tasks: Sequence[Task]) -> float:
-    """Time of runs, as their methods took before."""
-    times = {name: study.seconds(Job("run", name, task)) for name, task in {t.method: t for t in tasks}.items()}
-    return sum(times[task.method] for task in tasks) / 3600
+    """Time of runs, as those like them took before."""
+    kinds = Counter((task.purpose, task.method, task.updates) for task in tasks)
+    one = {(task.purpose, task.method, task.updates): task for task in tasks}
+    return sum(count * study.seconds(Job("run", one[kind].id, one[kind])) for kind, count in kinds.items()) / 3600
 
 
 def _parts(settings: StudySettings, rates: dict[str, float], wanted: Wanted) -> dict[str, list[Task]]:

@@ -75,14 +75,15 @@ class Study:
         yield Job("run", task.id, task)
 
     def seconds(self, job: Job) -> float:
-        """How long a job is likely to take: as its method did, else as the settings guess."""
-        own = []
+        """How long a job is likely to take: as runs like it did, those of its purpose before others, else a guess."""
+        alike: dict[bool, list[float]] = {True: [], False: []}
         for task in all_tasks(self.settings, chosen_rates(self.settings, self.results)):
-            found = self.results.read(task)
-            if found is not None:
-                spent = found.cost.train_seconds + found.cost.evaluate_seconds
-                own += [spent] if task.method == job.task.method and task.updates == job.task.updates else []
-        run = fmean(own or [self.settings.guess_seconds])
+            if (task.method, task.updates) == (job.task.method, job.task.updates):
+                found = self.results.read(task)
+                if found is not None:
+                    spent = found.cost.train_seconds + found.cost.evaluate_seconds
+                    alike[task.purpose == job.task.purpose].append(spent)
+        run = fmean(alike[True] or alike[False] or [self.settings.guess_seconds])
         return {"run": run, "trees": TREES_SHARE * run, "base": BASE_RUNS * run}[job.kind]
 
 
