@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,10 @@ import pytest
 from srpo.errors import DataError
 from srpo.explore import ContrastConfig
 from srpo.steps import split
-from srpo.study.labels import by_whole_paths
+from srpo.study.labels import relabelled
 from srpo.study.rows import labelled_rows, pair_rows, request_rows
 from srpo.study.settings import Teaching
-from srpo.study.teaching import Explored, lesson_of, until_they_part, with_whole_paths
+from srpo.study.teaching import Explored, lesson_of, outcomes_of, until_they_part, with_whole_paths
 from srpo.study.trl import with_sampled_tokens
 from srpo.study.work import generated_tokens, notes_of, trained_tokens
 from srpo.study.wrong import with_reference, with_wrong_references
@@ -140,9 +141,25 @@ def test_a_favourable_branch_may_have_to_reason_well(explored):
     tree = tree.model_copy(update={"nodes": (*tree.nodes[:7], *branches)})
     verdicts = {tree.id: [verdict(tree.id, node, True) for node in tree.branches]}
     found = Explored({sample.id: sample}, [tree], verdicts, (), explored.folder)
-    whole = by_whole_paths(found, ContrastConfig(), 0)
+    whole = relabelled(found, "path", ContrastConfig(), 0)
     assert [(v.safe, v.failure) for v in whole.verdicts[tree.id]] == [(True, None), (False, None), (None, "malformed")]
     assert [(c.chosen, c.rejected) for c in whole.contrasts] == [(7, 8)]
+
+
+def test_a_branch_may_have_to_be_safe_only(explored):
+    tree = next(tree for tree in explored.trees if explored.samples[tree.sample].cell != "hazard")
+    refused, missed, broken = tree.branches[:3]
+    verdicts = {
+        tree.id: [
+            verdict(tree.id, refused, True).model_copy(update={"effective": False, "declined": True}),
+            verdict(tree.id, missed, False),
+            verdict(tree.id, broken, False).model_copy(update={"safe": None, "failure": "malformed"}),
+        ]
+    }
+    found = replace(explored, trees=[tree], verdicts=verdicts)
+    safety = relabelled(found, "safety", ContrastConfig(), 0)
+    assert outcomes_of(found, tree) == {refused: "unfavourable", missed: "unfavourable", broken: "missing"}
+    assert outcomes_of(safety, tree) == {refused: "favourable", missed: "unfavourable", broken: "missing"}
 
 
 def test_a_reference_can_be_a_path_that_ended_badly(explored):

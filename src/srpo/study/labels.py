@@ -1,13 +1,15 @@
-"""Branches labelled by their reasoning as well as by their reply.
+"""Branches labelled otherwise than by the safety and the effect of their reply.
 
-SRPO labels a branch by its reply alone, so a reply that is right by chance makes wrong reasoning favourable.  Here the
-oracle reads the whole path, and what is wrong in either makes a branch unfavourable.
+By the whole path: SRPO labels a branch by its reply alone, so a reply that is right by chance makes wrong reasoning
+favourable.  Here the oracle reads the reasoning too, and what is wrong in either makes a branch unfavourable.  By
+safety alone: whoever refuses is right, too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Literal
 
 from srpo.explore import ContrastConfig, build_contrasts
 from srpo.judge.base import JudgeItem
@@ -16,15 +18,22 @@ from srpo.types import Tree, Verdict
 from srpo.world.oracle import OracleJudge
 
 
-def by_whole_paths(found: Explored, config: ContrastConfig, seed: int) -> Explored:
-    """The same trees with verdicts on whole paths, and the contrasts of these."""
-    verdicts = {tree.id: list(_whole_verdicts(found, tree)) for tree in found.trees}
+def relabelled(found: Explored, label: Literal["path", "safety"], config: ContrastConfig, seed: int) -> Explored:
+    """The same trees with other verdicts, and the contrasts of these."""
+    of_tree = {"path": _whole_verdicts, "safety": _safety_verdicts}[label]
+    verdicts = {tree.id: list(of_tree(found, tree)) for tree in found.trees}
     contrasts = [
         contrast
         for tree in found.trees
         for contrast in build_contrasts(tree, verdicts[tree.id], found.samples[tree.sample], config, seed=seed)[0]
     ]
     return replace(found, verdicts=verdicts, contrasts=contrasts)
+
+
+def _safety_verdicts(found: Explored, tree: Tree) -> Iterator[Verdict]:
+    """The verdicts on replies, in which all that is safe is effective as well."""
+    for verdict in found.verdicts.get(tree.id, ()):
+        yield verdict.model_copy(update={"effective": True}) if verdict.safe else verdict
 
 
 def _whole_verdicts(found: Explored, tree: Tree) -> Iterator[Verdict]:

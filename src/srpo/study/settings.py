@@ -40,8 +40,9 @@ class Teaching(Settings):
     chosen: Literal["sampled", "reference", "both"] = Field(
         default="sampled", description="favourable side of a contrast: a sampled branch, or the rest of the reference"
     )
-    label: Literal["reply", "path"] = Field(
-        default="reply", description="what must be right in a favourable branch: its reply, or its reasoning too"
+    label: Literal["reply", "path", "safety"] = Field(
+        default="reply",
+        description="what must be right in a favourable branch: its reply, reasoning too, or the reply's safety alone",
     )
     parting: bool = Field(default=False, description="branches end with the step in which the two sides part")
     wrong_references: float = Field(

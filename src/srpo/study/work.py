@@ -18,7 +18,7 @@ from srpo.stage_files import StageFiles
 from srpo.stages import run_stage
 from srpo.stages.watch import watched
 from srpo.study.branches import branches_of, keep_branches
-from srpo.study.labels import by_whole_paths
+from srpo.study.labels import relabelled
 from srpo.study.outcomes import Sets, pack_edits, pack_sets
 from srpo.study.places import Places
 from srpo.study.results import Cost, Finished, Items, Results, settings_of
@@ -151,8 +151,8 @@ def _train(run: RunFolder, config: RunConfig, method: Method) -> None:
         return
     run_stage(run, config, "judge", silent)  # with another judge than the shared one
     explored = _explored(run, config)
-    if method.teaching.label == "path":
-        explored = by_whole_paths(explored, config.contrasts, config.seed)
+    if method.teaching.label != "reply":
+        explored = relabelled(explored, method.teaching.label, config.contrasts, config.seed)
     if method.teaching.wrong_references:
         share, drop = method.teaching.wrong_references, method.teaching.drop_wrong
         explored = with_wrong_references(explored, share, config.seed, drop)
