@@ -5,13 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from study_files import RIGHT, final_task, keep, study_in, sweep_task
+from study_files import RIGHT, final_task, keep, small_study, study_in, sweep_task
 from test_teaching import explored  # noqa: F401 - a fixture
 
 from srpo.errors import DataError
 from srpo.explore import build_contrasts
-from srpo.study.branches import Branches, branches_of, branches_table, keep_branches
+from srpo.study.branches import Branches, branches_of, branches_table, drawing_of, drawings_table, keep_branches
 from srpo.study.read import Read
+from srpo.study.settings import Ablation, Method
+from srpo.study.tasks import Task
 from srpo.study.teaching import Explored
 
 
@@ -58,3 +60,28 @@ def test_the_table_pools_seeds_of_the_main_runs(counted, tmp_path: Path):
     study.results.branches("shipped", 0).write_text("{")
     with pytest.raises(DataError, match="not the counts of branches"):
         branches_table(Read(study.settings, study.results))
+
+
+def test_branches_that_are_drawn_otherwise_are_kept_and_told_apart(counted, tmp_path: Path):
+    own = Method(label="Adaptive", trainer="own", run={"explore": {"budget": "adaptive"}}, rate_of="sft")
+    fewer = {"K2": {"run": {"explore": {"branches_per_prefix": 2}}}, "light": {"run": {"train": {"beta": 0.5}}}}
+    settings = small_study(ablations={"branches": Ablation(title="Branches", methods=("sft",), variants=fewer)})
+    study = study_in(tmp_path, settings.model_copy(update={"methods": {**settings.methods, "adaptive": own}}))
+    for rate in (1e-4, 3e-4):
+        keep(study, sweep_task("sft", rate), [RIGHT], [RIGHT])
+    assert drawings_table(Read(study.settings, study.results)).rows == ()
+    variants = {v: _ablated(v) for v in ("K2", "light")}
+    assert {v: drawing_of(study.settings, task) for v, task in variants.items()} == {"K2": "branches=K2", "light": ""}
+    bare = counted.model_copy(update={"contrasted": {"hazard": 1, "benign": 0}})
+    for drawn, branches in (("", counted), ("adaptive", bare), ("branches=K2", counted)):
+        keep_branches(study.results, branches.model_copy(update={"drawn": drawn}))
+    assert drawings_table(Read(study.settings, study.results)).rows == (
+        ("all others", "100.0", "1.0", "100.0", "1.0", "1"),
+        ("Adaptive", "50.0", "2.0", "0.0", "", "1"),
+        ("Branches: K2", "100.0", "1.0", "100.0", "1.0", "1"),
+    )
+    assert len(branches_table(Read(study.settings, study.results)).rows) == 14  # of the shared ones alone
+
+
+def _ablated(variant: str) -> Task:
+    return final_task("sft", 0).model_copy(update={"purpose": "ablation", "ablation": "branches", "variant": variant})

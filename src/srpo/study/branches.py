@@ -13,7 +13,8 @@ from srpo.explore import PrefixYield, sum_yields
 from srpo.records import write_text
 from srpo.study.read import Read, Table
 from srpo.study.results import Results
-from srpo.study.tasks import main_tasks
+from srpo.study.settings import StudySettings
+from srpo.study.tasks import Task, ablation_tasks, main_tasks
 from srpo.study.teaching import Explored, outcomes_of
 from srpo.types import Outcome, Record
 
@@ -34,9 +35,17 @@ class Branches(Record):
 
     base: str
     seed: int
+    drawn: str = Field(default="", description="method or variant that draws them in its own way; empty = all others")
     trees: dict[Kind, int]
     contrasted: dict[Kind, int] = Field(description="trees with a contrast; each counts by the mean of its contrasts")
     prefixes: tuple[PrefixBranches, ...]
+
+
+def drawing_of(study: StudySettings, task: Task) -> str:
+    """What the branches of a run are called, if its method or variant draws them, or its samples, in its own way."""
+    method = study.method(task.method, task.ablation, task.variant)
+    own = f"{task.ablation}={task.variant}" if task.ablation else task.method
+    return own if {"explore", "world"} & method.run.keys() else ""
 
 
 def branches_of(base: str, seed: int, found: Explored, yields: Sequence[Sequence[PrefixYield]]) -> Branches:
@@ -69,7 +78,9 @@ def branches_of(base: str, seed: int, found: Explored, yields: Sequence[Sequence
 
 def keep_branches(results: Results, branches: Branches) -> None:
     """Write them beside the figures of the runs."""
-    write_text(results.branches(branches.base, branches.seed), branches.model_dump_json(indent=1) + "\n")
+    write_text(
+        results.branches(branches.base, branches.seed, branches.drawn), branches.model_dump_json(indent=1) + "\n"
+    )
 
 
 def branches_table(read: Read) -> Table:
@@ -94,6 +105,46 @@ def branches_table(read: Read) -> Table:
     tokens = ("tokens of a favourable one", "of an unfavourable one")
     header = ("cells", "prefix", "unique a tree", *shares, "contrasts a tree", *tokens)
     return Table("Branches by prefix", note, header, tuple(rows))
+
+
+def drawings_table(read: Read) -> Table:
+    """Contrasts by how branches are drawn, on the first base."""
+    first = next(iter(read.study.bases))
+    tasks = (*main_tasks(read.study, read.rates), *ablation_tasks(read.study, read.rates))
+    seeds: dict[str, set[int]] = {}
+    labels: dict[str, str] = {}
+    for task in (task for task in tasks if task.base == first and task.purpose != "sweep"):
+        drawn = drawing_of(read.study, task)
+        seeds.setdefault(drawn, set()).add(task.seed)
+        labels.setdefault(drawn, _label(read.study, task) if drawn else "all others")
+    rows = []
+    for drawn, own in seeds.items():
+        files = (read.results.branches(first, seed, drawn) for seed in sorted(own))
+        kept = [_read(file) for file in files if file.exists()]
+        if kept:
+            rows.append((labels[drawn], *_contrasts(kept, "hazard"), *_contrasts(kept, "benign"), str(len(kept))))
+    header = (
+        "branches of",
+        "hazard trees with a contrast, %",
+        "contrasts of one",
+        "harmless trees, %",
+        "of one",
+        "seeds",
+    )
+    note = "A tree counts by the mean of its contrasts: kinds of cells weigh by the trees that have any.  First base."
+    return Table("Branches by how they are drawn", note, header, tuple(rows) if len(rows) > 1 else ())
+
+
+def _label(study: StudySettings, task: Task) -> str:
+    ablation = study.ablations.get(task.ablation)
+    return f"{ablation.title}: {task.variant}" if ablation else study.methods[task.method].label
+
+
+def _contrasts(kept: Sequence[Branches], kind: Kind) -> tuple[str, str]:
+    """Percent of the trees that have a contrast, and contrasts of one of these."""
+    able = _sum(kept, kind, True)
+    contrasts = sum(row.counts.kept for branches in kept for row in branches.prefixes if row.kind == kind)
+    return f"{100 * able / _sum(kept, kind):.1f}", f"{contrasts / able:.1f}" if able else ""
 
 
 def _sum(kept: Sequence[Branches], kind: Kind, contrasted: bool = False) -> int:

@@ -110,9 +110,9 @@ class Results:
         except (OSError, ValidationError) as error:
             raise DataError(f"{file}: cannot be read ({error}); run the study first") from None
 
-    def branches(self, base: str, seed: int) -> Path:
-        """Where the counts of shared branches are, or will be."""
-        return self.path / f"branches-{base}-seed{seed}.json"
+    def branches(self, base: str, seed: int, drawn: str = "") -> Path:
+        """Where the counts of shared branches are, or will be; `drawn` names a way of drawing them."""
+        return self.path / f"branches-{drawn and drawn + '-'}{base}-seed{seed}.json"
 
     def _items_file(self, purpose: Purpose) -> Path:
         return self.path / f"items-{purpose}.json"

@@ -8,7 +8,7 @@ from typing import Final
 from srpo.evaluate import EDITS
 from srpo.study.ablations import ablation_table, curve_table, tuning_table
 from srpo.study.analysis import Rate, Verdict, View, difference, faithfulness_of, rate_of, rate_over, verdicts
-from srpo.study.branches import branches_table
+from srpo.study.branches import branches_table, drawings_table
 from srpo.study.choice import Tried, tried_rates
 from srpo.study.outcomes import FIGURES, unpack_sets
 from srpo.study.read import DECODINGS, HEADLINE, Read, Table, noted, percent, points
@@ -32,7 +32,7 @@ def all_tables(read: Read) -> list[Table]:
         tables += [figures_table(read, first, decoding) for decoding in DECODINGS]
         tables += [splits_table(read, decoding) for decoding in DECODINGS]
         tables += [faithfulness_table(read, kind) for kind in EDITS]
-        tables += [cost_table(read), training_table(read), branches_table(read)]
+        tables += [cost_table(read), training_table(read), branches_table(read), drawings_table(read)]
     tables.append(curve_table(read))
     for name, ablation in read.study.ablations.items():
         tables.append(tuning_table(read, name) if ablation.development else ablation_table(read, name))

@@ -17,7 +17,7 @@ from srpo.runs import RunFolder
 from srpo.stage_files import StageFiles
 from srpo.stages import run_stage
 from srpo.stages.watch import watched
-from srpo.study.branches import branches_of, keep_branches
+from srpo.study.branches import branches_of, drawing_of, keep_branches
 from srpo.study.labels import relabelled
 from srpo.study.outcomes import Sets, pack_edits, pack_sets
 from srpo.study.places import Places
@@ -97,12 +97,12 @@ def make_trees(config: RunConfig, places: Places) -> None:
 
 
 def count_branches(study: StudySettings, task: Task, places: Places, results: Results) -> None:
-    """Keep what the branches gave, if they are those of the methods and not of a variant that explores in its way."""
-    method, config = study.method(task.method, task.ablation, task.variant), config_of(study, task, places)
-    if not {"explore", "world"} & method.run.keys():
-        run = RunFolder.open(places.trees(config))
-        _, yields = contrasts_of(run, config)
-        keep_branches(results, branches_of(task.base, task.seed, _explored(run, config), yields))
+    """Keep what the branches gave."""
+    config = config_of(study, task, places)
+    run = RunFolder.open(places.trees(config))
+    _, yields = contrasts_of(run, config)
+    counts = branches_of(task.base, task.seed, _explored(run, config), yields)
+    keep_branches(results, counts.model_copy(update={"drawn": drawing_of(study, task)}))
 
 
 def do_run(study: StudySettings, task: Task, places: Places, results: Results) -> None:
