@@ -64,14 +64,18 @@ def test_the_table_pools_seeds_of_the_main_runs(counted, tmp_path: Path):
 
 def test_branches_that_are_drawn_otherwise_are_kept_and_told_apart(counted, tmp_path: Path):
     own = Method(label="Adaptive", trainer="own", run={"explore": {"budget": "adaptive"}}, rate_of="sft")
+    like_it = own.model_copy(update={"label": "Like it"})
     fewer = {"K2": {"run": {"explore": {"branches_per_prefix": 2}}}, "light": {"run": {"train": {"beta": 0.5}}}}
     settings = small_study(ablations={"branches": Ablation(title="Branches", methods=("sft",), variants=fewer)})
-    study = study_in(tmp_path, settings.model_copy(update={"methods": {**settings.methods, "adaptive": own}}))
+    methods = {**settings.methods, "adaptive": own, "like_it": like_it}
+    study = study_in(tmp_path, settings.model_copy(update={"methods": methods}))
     for rate in (1e-4, 3e-4):
         keep(study, sweep_task("sft", rate), [RIGHT], [RIGHT])
     assert drawings_table(Read(study.settings, study.results)).rows == ()
     variants = {v: _ablated(v) for v in ("K2", "light")}
     assert {v: drawing_of(study.settings, task) for v, task in variants.items()} == {"K2": "branches=K2", "light": ""}
+    names = ("sft", "adaptive", "like_it")
+    assert [drawing_of(study.settings, final_task(name, 0)) for name in names] == ["", "adaptive", "adaptive"]
     bare = counted.model_copy(update={"contrasted": {"hazard": 1, "benign": 0}})
     for drawn, branches in (("", counted), ("adaptive", bare), ("branches=K2", counted)):
         keep_branches(study.results, branches.model_copy(update={"drawn": drawn}))

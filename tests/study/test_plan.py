@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from srpo.cli import app
 from srpo.errors import ConfigError, DataError
 from srpo.study.choice import chosen_rates
-from srpo.study.planning import plan_lines
+from srpo.study.planning import hours, plan_lines
 from srpo.study.read import Read
 from srpo.study.schedule import Job, work_off
 from srpo.study.settings import Ablation, Curve, Method, load_study, merge
@@ -109,6 +109,8 @@ def test_a_run_is_likely_to_take_as_long_as_those_of_its_purpose(tmp_path):
     assert study.seconds(Job("run", second.id, second)) == 200  # those of another purpose, as there are no others
     keep(study, first, [RIGHT], [RIGHT], train_seconds=30)
     assert study.seconds(Job("run", second.id, second)) == 50
+    tests = [final_task("srpo", 0), final_task("srpo", 1)]  # as all others on average, 150 s
+    assert hours(study, [second, *tests]) == (50 + 2 * 150) / 3600
 
 
 def test_parts_and_bases_can_be_asked_for(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -37,9 +38,13 @@ def study(tmp_path_factory: Any) -> Any:
 def test_a_run_leaves_its_figures_and_nothing_else(study, tmp_path):
     places = study.places
     config = config_of(study.settings, final_task("base", 0, updates=1), places)
-    make_trees(config, places)
-    count_branches(study.settings, final_task("srpo", 0, updates=1), places, study.results)
+    make_trees(study.settings, final_task("srpo", 0, updates=1), places, study.results)
     assert places.has_trees(config) and study.results.branches("shipped", 0).exists()
+    own = Method(label="Own", trainer="none", run={"explore": RUN["explore"]})  # so its branches are there already
+    drawing = study.settings.model_copy(update={"methods": {**study.settings.methods, "own": own}})
+    count_branches(drawing, final_task("own", 0, updates=1), places, study.results)
+    counts = [json.loads(study.results.branches("shipped", 0, drawn).read_text()) for drawn in ("", "own")]
+    assert [count.pop("drawn") for count in counts] == ["", "own"] and counts[0] == counts[1]
     for method in ("base", "srpo"):
         do_run(study.settings, final_task(method, 0, updates=1), places, study.results)
     base, srpo = (study.results.read(final_task(name, 0, updates=1)) for name in ("base", "srpo"))
@@ -58,7 +63,7 @@ def test_a_run_that_was_stopped_goes_on_with_its_trained_model(study, monkeypatc
     task, places = final_task("sft", 0, updates=1), study.places
     config = config_of(study.settings, task, places)
     if not places.has_trees(config):
-        make_trees(config, places)
+        make_trees(study.settings, task, places, study.results)
 
     def stopped(run: Any, config: Any, stage: str, bars: Any) -> None:
         if stage == "evaluate":
@@ -86,7 +91,7 @@ def test_trainers_of_trl_leave_a_model_that_answers(study, trainer):
     task = final_task(trainer, 0, updates=1)
     config = config_of(settings, task, study.places)
     if not study.places.has_trees(config):
-        make_trees(config, study.places)
+        make_trees(settings, task, study.places, study.results)
     results = Results(study.results.path, settings)
     do_run(settings, task, study.places, results)
     finished = results.read(task)

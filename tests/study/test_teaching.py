@@ -147,7 +147,9 @@ def test_a_favourable_branch_may_have_to_reason_well(explored):
 
 
 def test_a_branch_may_have_to_be_safe_only(explored):
-    tree = next(tree for tree in explored.trees if explored.samples[tree.sample].cell != "hazard")
+    tree = next(tree for tree in explored.trees if explored.samples[tree.sample].cell == "hazard")
+    unlike = (node.model_copy(update={"token_ids": (i,)}) for i, node in enumerate(tree.nodes))
+    tree = tree.model_copy(update={"nodes": tuple(unlike)})
     refused, missed, broken = tree.branches[:3]
     verdicts = {
         tree.id: [
@@ -158,8 +160,9 @@ def test_a_branch_may_have_to_be_safe_only(explored):
     }
     found = replace(explored, trees=[tree], verdicts=verdicts)
     safety = relabelled(found, "safety", ContrastConfig(), 0)
-    assert outcomes_of(found, tree) == {refused: "unfavourable", missed: "unfavourable", broken: "missing"}
+    assert outcomes_of(found, tree) == {refused: "neutral", missed: "unfavourable", broken: "missing"}
     assert outcomes_of(safety, tree) == {refused: "favourable", missed: "unfavourable", broken: "missing"}
+    assert [(c.chosen, c.rejected) for c in safety.contrasts] == [(refused, missed)]
 
 
 def test_a_reference_can_be_a_path_that_ended_badly(explored):

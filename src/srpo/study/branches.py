@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
@@ -42,10 +42,19 @@ class Branches(Record):
 
 
 def drawing_of(study: StudySettings, task: Task) -> str:
-    """What the branches of a run are called, if its method or variant draws them, or its samples, in its own way."""
-    method = study.method(task.method, task.ablation, task.variant)
-    own = f"{task.ablation}={task.variant}" if task.ablation else task.method
-    return own if {"explore", "world"} & method.run.keys() else ""
+    """What the branches of a run are called: by its variant, if that draws them or their samples in its own way.
+
+    Else by the first method that draws as its method does; empty if it draws as the study does.
+    """
+    if task.ablation and _drawn(study.ablations[task.ablation].variants[task.variant].get("run", {})):
+        return f"{task.ablation}={task.variant}"
+    own = _drawn(study.methods[task.method].run)
+    return next(name for name, method in study.methods.items() if _drawn(method.run) == own) if own else ""
+
+
+def _drawn(run: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that branches and their samples hang on."""
+    return {key: run[key] for key in ("explore", "world") if key in run}
 
 
 def branches_of(base: str, seed: int, found: Explored, yields: Sequence[Sequence[PrefixYield]]) -> Branches:
@@ -109,35 +118,37 @@ def branches_table(read: Read) -> Table:
 
 def drawings_table(read: Read) -> Table:
     """Contrasts by how branches are drawn, on the first base."""
-    first = next(iter(read.study.bases))
-    tasks = (*main_tasks(read.study, read.rates), *ablation_tasks(read.study, read.rates))
-    seeds: dict[str, set[int]] = {}
-    labels: dict[str, str] = {}
-    for task in (task for task in tasks if task.base == first and task.purpose != "sweep"):
-        drawn = drawing_of(read.study, task)
-        seeds.setdefault(drawn, set()).add(task.seed)
-        labels.setdefault(drawn, _label(read.study, task) if drawn else "all others")
     rows = []
-    for drawn, own in seeds.items():
-        files = (read.results.branches(first, seed, drawn) for seed in sorted(own))
+    for drawn, files in _drawings(read).items():
         kept = [_read(file) for file in files if file.exists()]
         if kept:
-            rows.append((labels[drawn], *_contrasts(kept, "hazard"), *_contrasts(kept, "benign"), str(len(kept))))
-    header = (
-        "branches of",
-        "hazard trees with a contrast, %",
-        "contrasts of one",
-        "harmless trees, %",
-        "of one",
-        "seeds",
+            cells = (*_contrasts(kept, "hazard"), *_contrasts(kept, "benign"), str(len(kept)))
+            rows.append((_label(read.study, drawn), *cells))
+    contrasts = ("trees with a contrast, %", "contrasts of such a tree")
+    header = ("branches of", *(f"{kind} {name}" for kind in ("hazard", "harmless") for name in contrasts), "seeds")
+    note = (
+        "A tree counts by the mean of its contrasts, so kinds of cells weigh by the trees that have any.  "
+        "First base; rows may have different seeds."
     )
-    note = "A tree counts by the mean of its contrasts: kinds of cells weigh by the trees that have any.  First base."
     return Table("Branches by how they are drawn", note, header, tuple(rows) if len(rows) > 1 else ())
 
 
-def _label(study: StudySettings, task: Task) -> str:
-    ablation = study.ablations.get(task.ablation)
-    return f"{ablation.title}: {task.variant}" if ablation else study.methods[task.method].label
+def _drawings(read: Read) -> dict[str, list[Path]]:
+    """Way of drawing -> where the counts of its seeds are, or will be; runs of the sweep are not counted."""
+    first = next(iter(read.study.bases))
+    found: dict[str, dict[Path, None]] = {}
+    for task in (*main_tasks(read.study, read.rates), *ablation_tasks(read.study, read.rates)):
+        if task.base == first and task.purpose != "sweep":
+            drawn = drawing_of(read.study, task)
+            found.setdefault(drawn, {})[read.results.branches(first, task.seed, drawn)] = None
+    return {drawn: list(files) for drawn, files in found.items()}
+
+
+def _label(study: StudySettings, drawn: str) -> str:
+    if not drawn:
+        return "all others"
+    ablation, _, variant = drawn.partition("=")
+    return f"{study.ablations[ablation].title}: {variant}" if variant else study.methods[drawn].label
 
 
 def _contrasts(kept: Sequence[Branches], kind: Kind) -> tuple[str, str]:

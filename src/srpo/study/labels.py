@@ -2,7 +2,8 @@
 
 By the whole path: SRPO labels a branch by its reply alone, so a reply that is right by chance makes wrong reasoning
 favourable.  Here the oracle reads the reasoning too, and what is wrong in either makes a branch unfavourable.  By
-safety alone: whoever refuses is right, too.
+safety alone: a refusal or a false warning is favourable, too.  In harmless cells nothing is unsafe then, so they have
+no contrasts.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from srpo.study.results import Results
 from srpo.study.settings import StudySettings
 from srpo.study.tasks import Task, all_tasks
 from srpo.study.wanted import EVERYTHING, Wanted
-from srpo.study.work import config_of, count_branches, do_run, make_base, make_trees
+from srpo.study.work import config_of, do_run, make_base, make_trees
 
 Kind = Literal["base", "trees", "run"]
 
@@ -95,8 +95,7 @@ def do_job(study: Study, job: Job) -> None:
     if job.kind == "base":
         make_base(study.settings, job.name, study.places)
     elif job.kind == "trees":
-        make_trees(config_of(study.settings, job.task, study.places), study.places)
-        count_branches(study.settings, job.task, study.places, study.results)
+        make_trees(study.settings, job.task, study.places, study.results)
     else:
         do_run(study.settings, job.task, study.places, study.results)
 

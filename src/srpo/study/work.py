@@ -81,8 +81,9 @@ def make_base(study: StudySettings, name: str, places: Places) -> None:
     write_card(places.base(name), settings.seed, silent)
 
 
-def make_trees(config: RunConfig, places: Places) -> None:
-    """Draw samples and branches, and judge them; goes on where it was stopped."""
+def make_trees(study: StudySettings, task: Task, places: Places, results: Results) -> None:
+    """Draw samples and branches, judge them and count them; goes on where it was stopped."""
+    config = config_of(study, task, places)
     own = {"seed": config.seed, "model": config.model, "world": config.world, "explore": config.explore}
     shared = RunConfig.model_validate({**own, "evaluate": {"splits": ("train",)}})
     run = RunFolder.create(places.trees(config))
@@ -93,12 +94,15 @@ def make_trees(config: RunConfig, places: Places) -> None:
         seconds = run.read_manifest().seconds
     sampled = sum(_sampled(tree) for tree in read_records(run.trees, Tree))
     spent = {"seconds": seconds["explore"] + seconds["judge"], "tokens": sampled}
+    if task.purpose != "sweep":
+        count_branches(study, task, places, results)
     write_text(places.mark(run.path), json.dumps(spent) + "\n")
 
 
 def count_branches(study: StudySettings, task: Task, places: Places, results: Results) -> None:
-    """Keep what the branches gave."""
-    config = config_of(study, task, places)
+    """Keep what the branches gave, by the study's own way to make contrasts."""
+    contrasts = RunConfig.model_validate(study.run).contrasts
+    config = config_of(study, task, places).model_copy(update={"contrasts": contrasts})
     run = RunFolder.open(places.trees(config))
     _, yields = contrasts_of(run, config)
     counts = branches_of(task.base, task.seed, _explored(run, config), yields)
