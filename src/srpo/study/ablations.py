@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from statistics import fmean
+from typing import Final
 
 from srpo.study.analysis import View, difference, rate_of, rate_over
 from srpo.study.read import DECODINGS, HEADLINE, Read, Table, noted, percent, points
 from srpo.study.results import Finished
 from srpo.study.tasks import ablation_tasks, curve_tasks, main_tasks, sweep_tasks
+
+AS_IT_IS: Final = "as it is"
+"""Row of a method without a variant."""
 
 
 def curve_table(read: Read) -> Table:
@@ -48,14 +52,11 @@ def curves(read: Read) -> dict[str, dict[int, list[Finished]]]:
 
 def ablation_table(read: Read, name: str) -> Table:
     """Variants of one ablation, and their paired difference from the method itself."""
-    ablation, base = read.study.ablations[name], next(iter(read.study.bases))
     split, rows = read.study.splits[0], []
-    for method in ablation.methods:
-        own = [run for run in read.methods.get(method, []) if run.task.base == base and run.task.seed in ablation.seeds]
-        tasks = [t for t in ablation_tasks(read.study, read.rates) if (t.ablation, t.method) == (name, method)]
-        found = {"as it is": own, **read.grouped(tasks, lambda task: task.variant)}
-        for variant, runs in found.items():
-            if len(found) > 1 and runs:
+    for method in read.study.ablations[name].methods:
+        own, variants = _as_it_is(read, name, method), _variants(read, name, method)
+        for variant, runs in {AS_IT_IS: own, **variants}.items():
+            if variants and runs:
                 cells = [_ablation_cells(read, own, runs, View(split, d, HEADLINE), runs is own) for d in DECODINGS]
                 label = read.study.methods[method].label
                 figures = (*(cell for pair in cells for cell in pair), *_cost_cells(runs))
@@ -66,7 +67,38 @@ def ablation_table(read: Read, name: str) -> Table:
     )
     cost = ("tokens sampled", "tokens trained", "explore, s", "train, s")
     header = ("method", "variant", "greedy", "difference", "sampled", "difference", *cost, "runs")
-    return Table(f"Ablation: {ablation.title[:1].lower()}{ablation.title[1:]}", note, header, tuple(rows))
+    title = read.study.ablations[name].title
+    return Table(f"Ablation: {title[:1].lower()}{title[1:]}", note, header, tuple(rows))
+
+
+def replies_table(read: Read) -> Table:
+    """What every variant changes in safety and in help, apart."""
+    split, rows = read.study.splits[0], []
+    for name, ablation in read.study.ablations.items():
+        for method in () if ablation.development else ablation.methods:
+            own, label = _as_it_is(read, name, method), read.study.methods[method].label
+            for variant, runs in _variants(read, name, method).items():
+                views = (View(split, d, figure) for d in DECODINGS for figure in ("safe", "effective_benign"))
+                cells = (points(difference(own, runs, read.items, view)) for view in views)
+                rows.append((ablation.title, label, variant, *cells, str(len(runs))))
+    note = (
+        f"Differences from the method as it is on `{split}`, paired, in points with 95 % intervals by rule: hazards "
+        "with a safe reply, and harmless cells with a helpful one."
+    )
+    header = ("ablation", "method", "variant", *(f"{w}, {d}" for d in DECODINGS for w in ("safe", "helpful")), "runs")
+    return Table("Ablations: safety and help", note, header, tuple(rows))
+
+
+def _as_it_is(read: Read, name: str, method: str) -> list[Finished]:
+    """The method's own runs of the base and seeds of an ablation."""
+    base, seeds = next(iter(read.study.bases)), read.study.ablations[name].seeds
+    return [run for run in read.methods.get(method, []) if run.task.base == base and run.task.seed in seeds]
+
+
+def _variants(read: Read, name: str, method: str) -> dict[str, list[Finished]]:
+    """Variant -> finished runs."""
+    tasks = [t for t in ablation_tasks(read.study, read.rates) if (t.ablation, t.method) == (name, method)]
+    return read.grouped(tasks, lambda task: task.variant)
 
 
 def tuning_table(read: Read, name: str) -> Table:
@@ -74,9 +106,8 @@ def tuning_table(read: Read, name: str) -> Table:
     ablation, rows = read.study.ablations[name], []
     for method in ablation.methods:
         swept = [t for t in sweep_tasks(read.study) if (t.method, t.rate) == (method, read.rates.get(method))]
-        tasks = [t for t in ablation_tasks(read.study, read.rates) if (t.ablation, t.method) == (name, method)]
-        tried = read.grouped(tasks, lambda task: task.variant)
-        found = {**read.grouped(swept, lambda task: "as it is"), **tried} if tried else {}
+        tried = _variants(read, name, method)
+        found = {**read.grouped(swept, lambda task: AS_IT_IS), **tried} if tried else {}
         for variant, runs in found.items():
             views = {d: [View(split, d, HEADLINE) for split in read.study.sweep.splits] for d in DECODINGS}
             rates = [rate_over(runs, read.results.items("sweep"), of_decoding) for of_decoding in views.values()]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from srpo.evaluate import EDITS
-from srpo.study.ablations import ablation_table, curve_table, tuning_table
+from srpo.study.ablations import ablation_table, curve_table, replies_table, tuning_table
 from srpo.study.analysis import Rate, Verdict, View, difference, faithfulness_of, rate_of, rate_over, verdicts
 from srpo.study.branches import branches_table, drawings_table
 from srpo.study.choice import Tried, tried_rates
@@ -36,6 +36,7 @@ def all_tables(read: Read) -> list[Table]:
     tables.append(curve_table(read))
     for name, ablation in read.study.ablations.items():
         tables.append(tuning_table(read, name) if ablation.development else ablation_table(read, name))
+    tables.append(replies_table(read))
     return [table for table in tables if table.rows]
 
 
